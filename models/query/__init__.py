@@ -1,0 +1,17 @@
+"""The query language: what counts as speaking of a brand.
+
+    ferroviola OR "ferro viola"             words and phrases; a space is AND, which binds tighter than OR
+    "ritardo treno"~5                       these words with at most five others between them, in any order
+    ferrov*                                 words that begin so (three letters at least)
+    #ferroviola @ferroviola                 the hashtag, the handle (a bare word finds them too)
+    ferroviola -concorso NOT (moto OR bici) exclusions
+    author:anna lang:it source:bluesky      who wrote it, in which language, where it was heard
+
+Case, diacritics and ș/ş never matter. Operators are written in capitals.
+"""
+
+from models.query.matcher import Matcher
+from models.query.nodes import Subject
+from models.query.parser import Query, QueryError, parse
+
+__all__ = ["Matcher", "Query", "QueryError", "Subject", "parse"]

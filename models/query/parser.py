@@ -1,0 +1,259 @@
+"""From a line of text to a query, or to an error that says where."""
+
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Final, NamedTuple, NoReturn
+
+from models.query.nodes import (
+    Anchor,
+    And,
+    Author,
+    Language,
+    Near,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Source,
+    Span,
+    Subject,
+    words_of,
+)
+from models.text import fold
+
+MAX_LENGTH: Final = 8_000
+"""Characters."""
+MAX_DEPTH: Final = 50
+"""Parentheses and NOTs inside one another."""
+MIN_PREFIX: Final = 3
+"""Letters before a star: shorter ones match half of any language."""
+
+_FIELDS = ("author", "lang", "source")
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+)
+    | (?P<open>\()
+    | (?P<close>\))
+    | (?P<near>"[^"]*"~(?P<distance>\d*))
+    | (?P<quoted>"[^"]*")
+    | (?P<unclosed>")
+    | (?P<minus>-(?=[^\s)]))
+    | (?P<field>(?P<name>[A-Za-z_]+):(?!//)(?P<value>"[^"]*"|[^\s()"]*))
+    | (?P<word>[^\s()"]+)
+    """,
+    re.VERBOSE,
+)
+
+
+class QueryError(ValueError):
+    """What is wrong with a query; `column` counts from 1."""
+
+    def __init__(self, problem: str, column: int) -> None:
+        super().__init__(f"{problem} at column {column}")
+        self.problem = problem
+        self.column = column
+
+
+class Query:
+    """A parsed query: it tests posts and can say why one matched."""
+
+    __slots__ = ("anchors", "node", "text")
+
+    def __init__(self, text: str, node: Node, anchors: frozenset[Anchor]) -> None:
+        self.text = text
+        self.node = node
+        self.anchors = anchors
+
+    def matches(self, subject: Subject) -> bool:
+        return self.node.test(subject)
+
+    def why(self, text: str, subject: Subject) -> list[str]:
+        """The pieces of the original `text` that made it match, in order, each once."""
+        back = _way_back(text, len(subject.folded))
+        pieces = [
+            text[back[start] : back[end]] if back else subject.folded[start:end] for start, end in self._shown(subject)
+        ]
+        return list(dict.fromkeys(pieces))
+
+    def _shown(self, subject: Subject) -> list[Span]:
+        return sorted(set(self.node.spans(subject)))
+
+
+def parse(text: str) -> Query:
+    """Raises QueryError with the column where reading stopped making sense."""
+    if len(text) > MAX_LENGTH:
+        raise QueryError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH + 1)
+    node = _Parser(text).parse()
+    anchors = node.anchors()
+    if not anchors:
+        raise QueryError(
+            "every post would have to be looked at: name a word of two letters that must be there, or tie it to a source:",
+            1,
+        )
+    return Query(text, node, anchors)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    column: int
+    name: str = ""
+    value: str = ""
+
+
+class _Parser:
+    """Recursive descent: or → and → not → atom."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = _tokens(text)
+        self.at = 0
+        self.depth = 0
+
+    def parse(self) -> Node:
+        if not self.tokens:
+            raise QueryError("the query is empty", 1)
+        node = self._or()
+        if self._token is not None:
+            self._fail("a parenthesis is closed that was never opened")
+        return node
+
+    @property
+    def _token(self) -> _Token | None:
+        return self.tokens[self.at] if self.at < len(self.tokens) else None
+
+    def _fail(self, problem: str) -> NoReturn:
+        raise QueryError(problem, self._token.column if self._token else len(self.text) + 1)
+
+    def _operator(self, name: str) -> bool:
+        token = self._token
+        return token is not None and token.kind == "word" and token.text == name
+
+    def _or(self) -> Node:
+        children = [self._and()]
+        while self._operator("OR"):
+            self.at += 1
+            children.append(self._and())
+        return children[0] if len(children) == 1 else Or(tuple(children))
+
+    def _and(self) -> Node:
+        children = [self._not()]
+        while (token := self._token) is not None and token.kind != "close" and not self._operator("OR"):
+            if self._operator("AND"):
+                self.at += 1
+            children.append(self._not())
+        return children[0] if len(children) == 1 else And(tuple(children))
+
+    def _not(self) -> Node:
+        token = self._token
+        if token is None or not (token.kind == "minus" or self._operator("NOT")):
+            return self._atom()
+        self.at += 1
+        return Not(self._deeper(self._not))
+
+    def _deeper(self, rule: Callable[[], Node]) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self._fail(f"more than {MAX_DEPTH} parentheses inside one another")
+        node = rule()
+        self.depth -= 1
+        return node
+
+    def _atom(self) -> Node:
+        token = self._token
+        if token is None:
+            self._fail("something is missing")
+        if token.text in ("AND", "OR", "NOT") and token.kind == "word":
+            self._fail(f"{token.text} has nothing before it")
+        if token.kind == "close":
+            self._fail("a parenthesis is closed with nothing in it")
+        self.at += 1
+        if token.kind == "open":
+            return self._group(token)
+        return _leaf(token)
+
+    def _group(self, opened: _Token) -> Node:
+        node = self._deeper(self._or)
+        if self._token is None:
+            raise QueryError("unclosed parenthesis", opened.column)
+        self.at += 1
+        return node
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens = []
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or ""
+        column = found.start() + 1
+        if kind == "unclosed":
+            raise QueryError("unclosed quote", column)
+        if kind == "near":
+            tokens.append(_Token(kind, found[0], column, value=found["distance"]))
+        elif kind == "field":
+            tokens.append(_Token(kind, found[0], column, found["name"], found["value"].strip('"')))
+        elif kind != "space":
+            tokens.append(_Token(kind, found[0], column))
+    return tokens
+
+
+def _leaf(token: _Token) -> Node:
+    if token.kind == "field":
+        return _field(token)
+    if token.kind == "near":
+        return _near(token)
+    if token.kind == "quoted":
+        words = words_of(token.text)
+        if not words:
+            raise QueryError("there is no word between these quotes", token.column)
+        return Phrase(words)
+    return _word(token)
+
+
+def _word(token: _Token) -> Node:
+    body, star, after = token.text.partition("*")
+    if after:
+        raise QueryError("a star can only end a word", token.column + len(body))
+    sign = body[:1] if body[:1] in ("#", "@") else ""
+    words = words_of(body, sign, prefix=bool(star))
+    if not words:
+        raise QueryError(f"“{token.text}” holds no letter or digit", token.column)
+    if star and len(words[-1].text) < MIN_PREFIX:
+        raise QueryError(f"a star needs at least {MIN_PREFIX} letters before it", token.column)
+    return Phrase(words)
+
+
+def _near(token: _Token) -> Node:
+    if not token.value:
+        raise QueryError("a number is missing after ~", token.column + len(token.text))
+    words = words_of(token.text.rpartition("~")[0])
+    if len(words) < 2:
+        raise QueryError("nearness needs at least two words between the quotes", token.column)
+    if len(words) > 5:
+        raise QueryError("nearness takes at most five words", token.column)
+    return Near(words, min(int(token.value[:4]), 1000))
+
+
+def _field(token: _Token) -> Node:
+    name, value = token.name.lower(), fold(token.value).strip()
+    if name not in _FIELDS:
+        near = get_close_matches(name, _FIELDS, 1)
+        hint = f": did you mean {near[0]}:" if near else f"; there are {', '.join(f + ':' for f in _FIELDS)}"
+        raise QueryError(f"unknown field {token.name}:{hint}", token.column)
+    if not value:
+        raise QueryError(f"nothing stands after {name}:", token.column)
+    if name == "author":
+        return Author(value.lstrip("@"))
+    if name == "lang":
+        return Language(value.split("-")[0])
+    return Source(value)
+
+
+def _way_back(text: str, folded_length: int) -> list[int] | None:
+    """For each place in the folded text, the place in the original; None in the rare case where they do not line up."""
+    back: list[int] = []
+    for place, character in enumerate(text):
+        back.extend([place] * len(fold(character)))
+    if len(back) != folded_length:
+        return None
+    return [*back, len(text)]

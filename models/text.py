@@ -1,0 +1,58 @@
+"""Text as people write it, made safe to show and equal to compare.
+
+`fold` is the one notion of "the same word" in the house: the matcher, the search index and the dedupe all use it.
+"""
+
+import re
+import unicodedata
+
+import regex
+
+MAX_TEXT = 20_000
+"""Characters of one post that are kept; what is beyond is cut, and the cut is shown with an ellipsis."""
+
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]+"
+)
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+_LETTERS = str.maketrans(
+    {"đ": "d", "ð": "d", "ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe", "’": "'", "‘": "'", "ʼ": "'"}
+)
+# C0 and C1 except tab and newline, the bidi embeddings, overrides and isolates, unpaired surrogates, noncharacters.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_GRAPHEME = regex.compile(r"\X")
+
+
+def fold(text: str) -> str:
+    """Case, diacritics, compatibility forms and unseen characters taken away: "Ș", "ş" and "S" are one letter."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    folded = unicodedata.normalize("NFKD", folded)
+    return _UNSEEN.sub("", _MARKS.sub("", folded)).translate(_LETTERS)
+
+
+def clean(text: str, limit: int = MAX_TEXT) -> str:
+    """What a stranger wrote, fit to be stored and shown: NFC, no control or bidi-override characters, at most `limit` long."""
+    text = _CONTROL.sub("", text[: limit * 4].replace("\r\n", "\n").replace("\r", "\n"))
+    text = unicodedata.normalize("NFC", text).strip()
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text on one line of at most `limit` characters, for lists and logs that may hold it."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def graphemes(text: str) -> int:
+    """How many characters a person would count (Unicode extended grapheme clusters)."""
+    return sum(1 for _ in _GRAPHEME.finditer(text))
+
+
+def romanian_commas(text: str) -> str:
+    """Romanian with the letters of its standard: ș and ț with a comma below, never the look-alikes with a cedilla."""
+    return text.translate(_COMMAS)
+
+
+_COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")

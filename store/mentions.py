@@ -1,0 +1,246 @@
+"""Writing down what was heard, and finding it again."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import delete, func, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.case import Case, CaseEvent, Reply
+from models.mention import Author, Bookmark, Mention, MentionBrand, MentionVersion
+from models.post import Deletion, Post
+from models.text import clean, fold
+from store.sql import insert
+
+BATCH: Final = 500
+"""Rows a statement."""
+
+Key = tuple[str, str]
+"""Platform and native id."""
+
+
+class Concern(msgspec.Struct, frozen=True):
+    """That a post concerns a brand, by which of its queries, and in which words."""
+
+    brand_id: int
+    query: str
+    why: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A post worth writing down."""
+
+    post: Post
+    concerns: tuple[Concern, ...]
+
+
+class Written(msgspec.Struct, kw_only=True):
+    """How many mentions a write added, found to be there already, changed and emptied."""
+
+    new: int = 0
+    duplicates: int = 0
+    edited: int = 0
+    deleted: int = 0
+
+
+async def bookmark_of(session: AsyncSession, connection: str) -> str | None:
+    return await session.scalar(select(Bookmark.value).where(Bookmark.connection == connection))
+
+
+async def save_bookmark(session: AsyncSession, connection: str, value: str, now: datetime) -> None:
+    statement = insert(session, Bookmark).values(connection=connection, value=value, saved_at=now)
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["connection"], set_={"value": value, "saved_at": now})
+    )
+
+
+async def write_posts(session: AsyncSession, connection: str, kept: Sequence[Kept], now: datetime) -> Written:
+    """New mentions with the brands they concern; one known already only gains the brands it did not concern before."""
+    written = Written()
+    for start in range(0, len(kept), BATCH):
+        batch = {(k.post.platform, k.post.native_id): k for k in kept[start : start + BATCH]}
+        authors = await _authors(session, [k.post for k in batch.values()])
+        rows = [_row(k.post, authors[_author_key(k.post)], connection, now) for k in batch.values()]
+        statement = insert(session, Mention).on_conflict_do_nothing()
+        found = await session.execute(statement.returning(Mention.id, Mention.platform, Mention.native_id), rows)
+        ids = {(row.platform, row.native_id): row.id for row in found}
+        written.new += len(ids)
+        written.duplicates += len(kept[start : start + BATCH]) - len(ids)
+        if len(ids) < len(batch):
+            ids |= await _ids(session, [key for key in batch if key not in ids])
+        await _concern(session, [(ids[key], k) for key, k in batch.items()])
+    return written
+
+
+async def write_edit(session: AsyncSession, connection: str, kept: Kept, now: datetime) -> Written:
+    """A mention that now says something else keeps what it said before and is read again."""
+    post = kept.post
+    known = await session.scalar(
+        select(Mention).where(Mention.platform == post.platform, Mention.native_id == post.native_id)
+    )
+    if known is None:
+        return await write_posts(session, connection, [kept], now) if kept.concerns else Written()
+    words = clean(post.text)
+    if known.deleted_at is not None or words == known.text:
+        return Written(duplicates=1)
+    session.add(MentionVersion(mention_id=known.id, text=known.text, replaced_at=now))
+    known.text, known.folded, known.edited_at = words, fold(words), now
+    await _concern(session, [(known.id, kept)])
+    await session.execute(update(MentionBrand).where(MentionBrand.mention_id == known.id).values(read_at=None))
+    await _tell_cases(session, known.id, "edited", now)
+    return Written(edited=1)
+
+
+async def empty(session: AsyncSession, deletion: Deletion, now: datetime) -> Written:
+    """What was deleted on its platform is emptied here: text, search, versions, reasons, and drafts that answer it."""
+    known = await session.scalar(
+        select(Mention).where(
+            Mention.platform == deletion.platform, Mention.native_id == deletion.native_id, Mention.deleted_at.is_(None)
+        )
+    )
+    if known is None:
+        return Written()
+    known.text, known.folded, known.deleted_at = "", "", now
+    await session.execute(delete(MentionVersion).where(MentionVersion.mention_id == known.id))
+    await session.execute(
+        update(MentionBrand)
+        .where(MentionBrand.mention_id == known.id)
+        .values(why="", read_at=func.coalesce(MentionBrand.read_at, now))
+    )
+    await session.execute(
+        update(Reply)
+        .where(Reply.mention_id == known.id, Reply.state == "draft")
+        .values(text="", revision=Reply.revision + 1)
+    )
+    await _tell_cases(session, known.id, "deleted", now)
+    return Written(deleted=1)
+
+
+async def search(
+    session: AsyncSession, words: str, brand_ids: Iterable[int], limit: int = 50
+) -> list[tuple[Mention, Author, MentionBrand]]:
+    """The newest mentions that hold all the words, the last one perhaps unfinished; folded as the matcher folds."""
+    terms = fold(words).replace('"', " ").split()
+    terms = [term for term in terms if any(c.isalnum() for c in term)]
+    if not terms:
+        return []
+    match = " ".join(f'"{term}"' for term in terms[:-1]) + f' "{terms[-1]}"*'
+    found = select(text("rowid")).select_from(text("mention_search")).where(text("mention_search MATCH :match"))
+    rows = await session.execute(
+        select(Mention, Author, MentionBrand)
+        .join(Author, Author.id == Mention.author_id)
+        .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+        .where(Mention.id.in_(found.scalar_subquery()), MentionBrand.brand_id.in_(list(brand_ids)))
+        .order_by(Mention.created_at.desc())
+        .limit(limit),
+        {"match": match},
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def newest(
+    session: AsyncSession, brand_ids: Iterable[int], limit: int = 50
+) -> list[tuple[Mention, Author, MentionBrand]]:
+    rows = await session.execute(
+        select(Mention, Author, MentionBrand)
+        .join(Author, Author.id == Mention.author_id)
+        .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+        .where(MentionBrand.brand_id.in_(list(brand_ids)))
+        .order_by(Mention.heard_at.desc(), Mention.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _author_key(post: Post) -> Key:
+    return post.platform, post.author.native_id or post.author.handle.casefold()
+
+
+def _row(post: Post, author_id: int, connection: str, now: datetime) -> dict[str, Any]:
+    words = clean(post.text)
+    return {
+        "platform": post.platform,
+        "native_id": post.native_id,
+        "url": post.url,
+        "author_id": author_id,
+        "text": words,
+        "folded": fold(words),
+        "language": post.language,
+        "thread": post.thread or post.native_id,
+        "parent": post.parent,
+        "origin": post.origin,
+        "connection": connection,
+        "metrics": post.metrics,
+        "created_at": post.created_at,
+        "heard_at": now,
+    }
+
+
+async def _authors(session: AsyncSession, posts: Sequence[Post]) -> dict[Key, int]:
+    """The numbers of the authors of these posts; what changed about them since is written down."""
+    wanted = {_author_key(post): post.author for post in posts}
+    known = await session.execute(select(Author).where(tuple_(Author.platform, Author.native_id).in_(list(wanted))))
+    ids: dict[Key, int] = {}
+    for row in known.scalars():
+        key = (row.platform, row.native_id)
+        ids[key] = row.id
+        now = wanted[key]
+        row.handle = clean(now.handle, 200) or row.handle
+        row.name = clean(now.name, 200) or row.name
+        row.followers = row.followers if now.followers is None else now.followers
+        row.url = now.url or row.url
+    missing = [
+        {
+            "platform": key[0],
+            "native_id": key[1],
+            "handle": clean(author.handle, 200),
+            "name": clean(author.name, 200),
+            "followers": author.followers,
+            "url": author.url,
+        }
+        for key, author in wanted.items()
+        if key not in ids
+    ]
+    if missing:
+        statement = insert(session, Author).returning(Author.id, Author.platform, Author.native_id)
+        added = await session.execute(statement, missing)
+        ids |= {(row.platform, row.native_id): row.id for row in added}
+    return ids
+
+
+async def _ids(session: AsyncSession, keys: Sequence[Key]) -> dict[Key, int]:
+    found = await session.execute(
+        select(Mention.id, Mention.platform, Mention.native_id).where(
+            tuple_(Mention.platform, Mention.native_id).in_(list(keys))
+        )
+    )
+    return {(row.platform, row.native_id): row.id for row in found}
+
+
+async def _concern(session: AsyncSession, kept: Sequence[tuple[int, Kept]]) -> None:
+    rows = [
+        {
+            "mention_id": mention_id,
+            "brand_id": concern.brand_id,
+            "query": concern.query,
+            "why": concern.why,
+            "live": k.post.origin == "live",
+            "topics": (),
+        }
+        for mention_id, k in kept
+        for concern in k.concerns
+    ]
+    if rows:
+        await session.execute(insert(session, MentionBrand).on_conflict_do_nothing(), rows)
+
+
+async def _tell_cases(session: AsyncSession, mention_id: int, kind: Any, now: datetime) -> None:
+    """Cases that show a mention are drawn again when it changes."""
+    cases = (
+        await session.scalars(select(MentionBrand.case_id).where(MentionBrand.mention_id == mention_id).distinct())
+    ).all()
+    for case_id in filter(None, cases):
+        await session.execute(update(Case).where(Case.id == case_id).values(revision=Case.revision + 1))
+        session.add(CaseEvent(case_id=case_id, at=now, kind=kind))

@@ -1,0 +1,197 @@
+import contextlib
+from datetime import timedelta
+
+import pytest
+from conftest import House
+
+from models.case import Case, Reply
+from models.errors import Refused, Rejected, Unauthorized, Unavailable, Uncertain
+from models.reply import Address, Found, Outgoing
+from triage import actions, publishing
+from triage.publishing import Mouth
+
+
+class Platform:
+    """A far side that can do each wrong, and remembers what it published by key."""
+
+    name = "square"
+
+    def __init__(self) -> None:
+        self.published: dict[str, str] = {}
+        self.calls = 0
+        self.fails: list[Exception] = []
+        self.fails_after: list[Exception] = []
+        self.can_tell = True
+
+    async def publish(self, reply: Outgoing) -> Address:
+        self.calls += 1
+        if self.fails:
+            raise self.fails.pop(0)
+        assert reply.key not in self.published, "said twice"
+        self.published[reply.key] = reply.text
+        if self.fails_after:
+            raise self.fails_after.pop(0)
+        return Address(native_id=f"r{self.calls}", url=f"http://square.example/posts/r{self.calls}")
+
+    async def find(self, reply: Outgoing) -> Found:
+        if not self.can_tell:
+            return "cannot tell"
+        return Address(native_id="found") if reply.key in self.published else "none"
+
+
+@pytest.fixture
+async def approved(house: House) -> Reply:
+    case = await house.case()
+    ana = house.member("ana")
+    reply = await house.do(actions.draft, case.id, ana, "Ci scusiamo molto.")
+    return await house.do(actions.approve, reply.id, reply.revision, ana)
+
+
+async def speak(house: House, platform: Platform) -> None:
+    with contextlib.suppress(Unavailable, Unauthorized):
+        await Mouth(house.store, platform).speak(house.catalogue, house.now)
+
+
+async def test_nothing_is_said_in_the_ten_seconds_of_undo(house: House, approved: Reply):
+    platform = Platform()
+    house.later(seconds=9)
+    await speak(house, platform)
+    assert platform.calls == 0
+    house.later(seconds=1)
+    await speak(house, platform)
+    reply = await house.get(Reply, approved.id)
+    case = await house.get(Case, approved.case_id)
+    assert (reply.state, reply.url) == ("published", "http://square.example/posts/r1")
+    assert (case.state, case.first_answered_at) == ("answered", house.now)
+
+
+async def test_undo_after_it_was_sent_says_so(house: House, approved: Reply):
+    house.later(seconds=10)
+    await speak(house, Platform())
+    with pytest.raises(Refused, match="has been sent already"):
+        await house.do(actions.undo, approved.id, house.member("ana"))
+
+
+async def test_a_crash_after_the_platform_took_it_finds_it_and_does_not_say_it_twice(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails_after = [RuntimeError("kill -9")]
+    house.later(seconds=10)
+    with pytest.raises(RuntimeError):
+        await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "sending"
+    mouth = Mouth(house.store, platform)
+    await mouth.doubt_all()
+    await mouth.speak(house.catalogue, house.now)
+    reply = await house.get(Reply, approved.id)
+    assert (reply.state, reply.native_id, platform.calls) == ("published", "found", 1)
+
+
+async def test_a_crash_before_the_platform_heard_says_it_once(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails = [RuntimeError("kill -9")]
+    house.later(seconds=10)
+    with pytest.raises(RuntimeError):
+        await speak(house, platform)
+    mouth = Mouth(house.store, platform)
+    await mouth.doubt_all()
+    await mouth.speak(house.catalogue, house.now)
+    await mouth.speak(house.catalogue, house.now)
+    assert (await house.get(Reply, approved.id)).state == "published"
+    assert len(platform.published) == 1
+
+
+async def test_where_the_platform_cannot_tell_a_member_is_asked(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails_after, platform.can_tell = [Uncertain("cut off")], False
+    house.later(seconds=10)
+    await speak(house, platform)
+    house.later(seconds=20)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "unknown"
+    for _ in range(5):
+        house.later(minutes=10)
+        await speak(house, platform)
+    assert platform.calls == 1
+    await house.do(actions.settle, approved.id, house.member("ana"), published=True)
+    assert (await house.get(Reply, approved.id)).state == "published"
+    assert (await house.get(Case, approved.case_id)).state == "answered"
+
+
+async def test_a_member_who_does_not_find_it_there_has_it_sent_again(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails, platform.can_tell = [Uncertain("cut off")], False
+    house.later(seconds=10)
+    await speak(house, platform)
+    house.later(seconds=20)
+    await speak(house, platform)
+    await house.do(actions.settle, approved.id, house.member("bruno"), published=False)
+    house.later(seconds=10)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "published"
+
+
+async def test_a_call_that_broke_off_is_looked_for_and_not_repeated(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails_after = [Uncertain("connection reset")]
+    house.later(seconds=10)
+    await speak(house, platform)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "sending"
+    house.later(seconds=15)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "published"
+    assert platform.calls == 1
+
+
+async def test_unavailable_waits_as_long_as_asked_and_then_says_it(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails = [Unavailable("slow down", retry_after=120)]
+    house.later(seconds=10)
+    await speak(house, platform)
+    reply = await house.get(Reply, approved.id)
+    assert (reply.state, reply.error, reply.due_at) == ("approved", "slow down", house.now + timedelta(seconds=120))
+    house.later(seconds=119)
+    await speak(house, platform)
+    assert platform.calls == 1
+    house.later(seconds=1)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "published"
+
+
+async def test_rejected_goes_back_to_its_manager_with_the_reason_and_can_be_tried_again(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails = [Rejected("the post was deleted")]
+    house.later(seconds=10)
+    await speak(house, platform)
+    reply, case = await house.get(Reply, approved.id), await house.get(Case, approved.case_id)
+    assert (reply.state, reply.error) == ("failed", "the post was deleted")
+    assert (case.state, case.claimed_by) == ("claimed", house.member("ana"))
+    await house.do(actions.settle, approved.id, house.member("ana"), published=False)
+    house.later(seconds=10)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "published"
+
+
+async def test_a_revoked_token_fails_the_reply_with_the_step_to_take(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails = [Unauthorized("The token was revoked", "Make a new one in the settings.")]
+    house.later(seconds=10)
+    await speak(house, platform)
+    assert "Make a new one" in str((await house.get(Reply, approved.id)).error)
+
+
+async def test_a_reply_for_a_connection_that_is_gone_does_not_wait_for_ever(house: House, approved: Reply):
+    house.later(minutes=5)
+    assert await publishing.fail_unspoken(house.store, house.catalogue, house.now, ["square"]) == 0
+    assert await publishing.fail_unspoken(house.store, house.catalogue, house.now, ["other"]) == 1
+    assert (await house.get(Case, approved.case_id)).state == "claimed"
+
+
+async def test_after_many_tries_the_manager_is_told(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails = [Unavailable("down")] * 20
+    for _ in range(20):
+        house.later(hours=1)
+        await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "failed"
+    assert platform.calls == publishing.MAX_TRIES

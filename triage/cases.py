@@ -1,0 +1,193 @@
+"""From a mention that was read to a case: opened, joined or taken up again."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+
+from models.case import OPEN, Case, Reply
+from models.mention import Author, AuthorMute, Mention, MentionBrand
+from models.text import fold
+from triage import alerts, cues, hours, priority, routing, storms
+from triage.cards import place_case
+from triage.life import REOPEN_WINDOW, after
+from triage.turn import Turn
+
+EARLIER: Final = timedelta(days=30)
+"""How far back an author's other cases count as repetition."""
+NO_QUEUE_FIRST: Final = timedelta(hours=1)
+NO_QUEUE_RESOLUTION: Final = timedelta(hours=8)
+OPENING: Final = frozenset({"complaint", "lead", "crisis"})
+
+
+async def take(turn: Turn, mention: Mention, author: Author, read: MentionBrand, *, opens: bool) -> Case | None:
+    """The case that a mention belongs to after it was read, or None. `opens` is false for what is only stored."""
+    case = await _latest(turn, read.brand_id, author.id, mention.thread)
+    if case is not None and _goes_on(case, turn):
+        return await _join(turn, case, mention, author, read)
+    if not opens or not await _needs_a_human(turn, mention, author, read):
+        return None
+    return await open_case(turn, mention, author, read)
+
+
+async def open_case(
+    turn: Turn, mention: Mention, author: Author, read: MentionBrand, member: int | None = None
+) -> Case:
+    """A new case, routed, with its deadlines, its place in a storm and on the desks."""
+    topics, language = read.topics, read.language or "und"
+    case = Case(
+        brand_id=read.brand_id,
+        author_id=author.id,
+        platform=mention.platform,
+        thread=mention.thread,
+        queue_id=routing.route(turn.catalogue, read.brand_id, language, topics),
+        language=language,
+        state="waiting",
+        intent=read.intent or "chatter",
+        sentiment=read.felt or "neutral",
+        topics=topics,
+        grave=read.grave,
+        points=0,
+        parts=(),
+        rank=0,
+        mentions=1,
+        opened_at=turn.now,
+        opened_by=member,
+        heard_at=mention.heard_at,
+        last_heard_at=mention.heard_at,
+        level=0,
+        revision=0,
+    )
+    set_deadlines(turn, case)
+    turn.session.add(case)
+    await turn.session.flush()
+    read.case_id = case.id
+    await storms.join(turn, case, mention.folded)
+    await weigh(turn, case)
+    turn.note(case, "opened", member)
+    await place_case(turn, case)
+    if case.grave:
+        await alerts.grave(turn, case, cues.words(case.grave, mention.text))
+    return case
+
+
+async def weigh(turn: Turn, case: Case) -> None:
+    """Counts a case's points anew from what is written down."""
+    await turn.session.flush()
+    author = await turn.session.get_one(Author, case.author_id)
+    earlier = await turn.session.scalar(
+        select(func.count()).where(
+            Case.brand_id == case.brand_id,
+            Case.author_id == case.author_id,
+            Case.id != case.id,
+            Case.opened_at >= turn.now - EARLIER,
+        )
+    )
+    case.parts = priority.parts(
+        negative=await _negativity(turn, case),
+        intent=case.intent,
+        grave=case.grave,
+        followers=author.followers,
+        mentions=case.mentions,
+        earlier=earlier or 0,
+        storm=await storms.size(turn, case.storm_id) if case.storm_id else 1,
+    )
+    case.points = priority.total(case.parts)
+    case.rank = priority.rank(case.points, case.heard_at)
+
+
+async def _negativity(turn: Turn, case: Case) -> float:
+    """Of its worst mention; where a member corrected the reader, the member is right."""
+    rows = await turn.session.execute(
+        select(MentionBrand.negative, MentionBrand.corrected).where(
+            MentionBrand.case_id == case.id, MentionBrand.brand_id == case.brand_id
+        )
+    )
+    return max((float(c == "negative") if c else n or 0.0 for n, c in rows), default=0.0)
+
+
+async def _join(turn: Turn, case: Case, mention: Mention, author: Author, read: MentionBrand) -> Case:
+    """The author goes on: the case takes the mention in, and wakes or is taken up again when that needs a human."""
+    new = read.case_id != case.id
+    read.case_id = case.id
+    if new:
+        case.mentions += 1
+        case.last_heard_at = mention.heard_at
+    graver = bool(read.grave) and read.grave != case.grave
+    if await _needs_a_human(turn, mention, author, read):
+        case.intent = read.intent or case.intent
+        case.grave = read.grave or case.grave
+        case.sentiment = "negative" if read.felt == "negative" else case.sentiment
+        await _wake(turn, case, mention)
+    await weigh(turn, case)
+    if new:
+        turn.note(case, "heard")
+    if graver:
+        await alerts.grave(turn, case, cues.words(str(case.grave), mention.text))
+    return case
+
+
+async def _wake(turn: Turn, case: Case, mention: Mention) -> None:
+    ended = case.state not in OPEN
+    case.state = after(case.state, "hear")
+    if case.state == "waiting":
+        case.snoozed_until = None
+    if ended:
+        _deadlines_again(turn, case, mention)
+        await place_case(turn, case)
+
+
+def _deadlines_again(turn: Turn, case: Case, mention: Mention) -> None:
+    """What had ended begins again: nobody's, and due anew from when it was heard."""
+    case.heard_at = mention.heard_at
+    case.claimed_by = case.claim_until = case.ended_at = case.ended_reason = case.first_answered_at = None
+    case.level = 0
+    set_deadlines(turn, case)
+
+
+def set_deadlines(turn: Turn, case: Case) -> None:
+    """Both deadlines, in the queue's working hours from when it was heard; a case of no queue has an hour, and eight."""
+    queue = turn.queue(case)
+    if queue is None:
+        case.first_answer_due = case.heard_at + NO_QUEUE_FIRST
+        case.resolution_due = case.heard_at + NO_QUEUE_RESOLUTION
+    else:
+        case.first_answer_due = hours.due(case.heard_at, queue.first_answer_minutes, queue)
+        case.resolution_due = hours.due(case.heard_at, queue.resolution_minutes, queue)
+    case.step_due = case.first_answer_due
+
+
+async def _latest(turn: Turn, brand_id: int, author_id: int, thread: str) -> Case | None:
+    return await turn.session.scalar(
+        select(Case)
+        .where(Case.brand_id == brand_id, Case.author_id == author_id, Case.thread == thread)
+        .order_by(Case.state.in_(OPEN).desc(), Case.id.desc())
+        .limit(1)
+    )
+
+
+def _goes_on(case: Case, turn: Turn) -> bool:
+    return case.state in OPEN or (case.ended_at is not None and turn.now - case.ended_at <= REOPEN_WINDOW)
+
+
+async def _needs_a_human(turn: Turn, mention: Mention, author: Author, read: MentionBrand) -> bool:
+    """Negative, a question to us, a threat or a lead; never spam, never a muted author."""
+    if read.intent == "spam":
+        return False
+    asks_us = read.intent == "question" and await _to_us(turn, mention, read)
+    if not (read.felt == "negative" or read.grave or read.intent in OPENING or asks_us):
+        return False
+    muted = await turn.session.get(AuthorMute, (read.brand_id, author.id))
+    return muted is None
+
+
+async def _to_us(turn: Turn, mention: Mention, read: MentionBrand) -> bool:
+    """Whether it speaks to the brand and not only of it: it names a handle of ours, or stands in a channel or thread of ours."""
+    if read.query == "owned" or read.case_id is not None:
+        return True
+    if mention.parent and await turn.session.scalar(
+        select(Reply.id).where(Reply.platform == mention.platform, Reply.native_id == mention.parent)
+    ):
+        return True
+    handles = turn.catalogue.brands[read.brand_id].own.get(mention.platform, ())
+    return any(f"@{fold(handle).lstrip('@')}" in mention.folded for handle in handles)

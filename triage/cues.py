@@ -1,0 +1,102 @@
+"""Words that decide before any model does: what is grave, and what somebody wants of us, in Italian, Romanian and English.
+
+Every cue is a query of our own query language, so that it folds diacritics and can say in which words it was found.
+"""
+
+from functools import cache
+from typing import Final
+
+from models.mention import Intent
+from models.query import Matcher, Query, Subject, parse
+
+GRAVE: Final[dict[str, str]] = {
+    "self-harm": (
+        '"mi ammazzo" OR suicid* OR "farla finita" OR "togliermi la vita" OR "ma omor" OR sinucid* OR "imi iau viata"'
+        ' OR "kill myself" OR "end my life"'
+    ),
+    "threat": (
+        '"vi ammazzo" OR "ti ammazzo" OR "vi brucio" OR "do fuoco" OR "vengo a prendervi" OR "spacco tutto"'
+        ' OR "va omor" OR "va dau foc" OR "va sparg" OR "vin peste voi" OR "va gasesc eu"'
+        ' OR "kill you" OR "burn your" OR "burn it down" OR "come for you" OR "smash your"'
+    ),
+    "safety": (
+        '"preso fuoco" OR incendi* OR "scossa elettrica" OR ustion* OR intossica* OR "reazione allergica" OR "pronto soccorso"'
+        ' OR "fuga di gas" OR "mi sono ferit*" OR "si e ferit*" OR "puzza di bruciato" OR salmonell*'
+        ' OR "luat foc" OR curentat* OR intoxica* OR "reactie alergica" OR urgent* spital OR "scurgere de gaz" OR "miros de ars"'
+        ' OR "caught fire" OR "electric shock" OR "food poisoning" OR "allergic reaction" OR "gas leak" OR "got hurt"'
+        ' OR "was injured" OR "burning smell"'
+    ),
+    "legal": (
+        'avvocat* OR denunci* OR querel* OR "azione legale" OR "vie legali" OR codacons OR agcom OR antitrust OR "class action"'
+        ' OR avocat* OR "in judecata" OR "in instanta" OR anpc OR ancom OR "plangere penala" OR "protectia consumator*"'
+        ' OR lawyer* OR lawsuit OR "legal action" OR "small claims" OR "sue you" OR "suing you" OR ombudsman'
+    ),
+    "privacy": (
+        '"dati personali" OR "fuga di dati" OR "garante della privacy" OR "dati di un altro" OR "date personale"'
+        ' OR "datele altcuiva" OR "scurgere de date" OR "personal data" OR "data breach" OR "someone else\'s details" OR gdpr'
+    ),
+    "press": (
+        'giornalist* OR "la redazione" OR "striscia la notizia" OR "le iene" OR "per un articolo"'
+        ' OR jurnalist* OR redactia OR "pentru un articol" OR "observator antena"'
+        ' OR journalist* OR newsroom OR "for an article" OR "for a story"'
+    ),
+}
+
+SPAM: Final = (
+    '"guadagna da casa" OR "guadagni facili" OR "soldi facili" OR "followers gratis" OR "link in bio" OR "scrivimi in dm"'
+    ' OR "clicca qui" OR "bani usor*" OR "castiga bani" OR "castigi bani" OR "bani de acasa" OR "urmaritori gratis"'
+    ' OR "click aici" OR "easy money" OR "make money" OR "free followers" OR "click here" OR "dm me" OR airdrop'
+    ' OR "crypto signals" OR "whatsapp +"'
+)
+
+LEAD: Final = (
+    '"vorrei attivare" OR "vorrei abbonarmi" OR "vorrei passare a" OR "vorrei comprare" OR "vorrei un preventivo"'
+    ' OR "sto pensando di passare" OR "come mi abbono" OR "fate convenzion*"'
+    ' OR "as vrea sa trec" OR "as vrea sa ma abonez" OR "vreau sa ma abonez" OR "vreau sa cumpar" OR "as vrea sa cumpar"'
+    ' OR "as vrea o oferta" OR "ma gandesc sa trec" OR "cum ma abonez" OR "faceti abonament*"'
+    ' OR "thinking of switching" OR "want to sign up" OR "like to sign up" OR "like to buy" OR "interested in a"'
+    ' OR "get a quote" OR "like a quote" OR "how do i join" OR "corporate rate*"'
+)
+
+ASKING: Final = (
+    '"qualcuno sa" OR "come si fa" OR "come faccio" OR "si puo sapere" OR "quando arriva" OR "mi dite" OR "mi sapete dire"'
+    ' OR "potete dirmi" OR "cum fac" OR "cum pot" OR "stie cineva" OR "puteti sa-mi" OR "imi spuneti" OR "imi puteti spune"'
+    ' OR "cand ajunge" OR "how do i" OR "how can i" OR "can you tell" OR "could you tell" OR "does anyone know"'
+)
+
+
+@cache
+def _matcher() -> tuple[Matcher[str], dict[str, Query]]:
+    cues = {**GRAVE, "spam": SPAM, "lead": LEAD, "asking": ASKING}
+    queries = {name: parse(text) for name, text in cues.items()}
+    return Matcher(queries.items()), queries
+
+
+def found(text: str) -> list[str]:
+    """The names of the cues in a text: those of GRAVE in its order, and `spam`, `lead`, `asking`."""
+    return _matcher()[0].match(Subject(text))
+
+
+def words(cue: str, text: str) -> list[str]:
+    """The words of the text in which a cue was found."""
+    return _matcher()[1][cue].why(text, Subject(text))
+
+
+def grave(cues: list[str], sentiment: str) -> str | None:
+    """The gravest thing a post speaks of; praise is never grave, whatever words it uses."""
+    if sentiment == "positive":
+        return None
+    return next((cue for cue in GRAVE if cue in cues), None)
+
+
+def intent(text: str, cues: list[str], sentiment: str) -> Intent:
+    """What somebody wants of us, as far as words and sentiment tell."""
+    if "spam" in cues:
+        return "spam"
+    if "lead" in cues and sentiment != "negative":
+        return "lead"
+    if sentiment == "negative":
+        return "complaint"
+    if "?" in text or "asking" in cues:
+        return "question"
+    return "praise" if sentiment == "positive" else "chatter"
