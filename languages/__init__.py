@@ -1,0 +1,99 @@
+"""Our own words in every language. English stands in the code; `languages/<code>.po` holds the others.
+
+The catalogues are read as they are written, so that there is nothing to compile and nothing stale.
+"""
+
+from datetime import datetime, timedelta
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+SOURCE: Final = "en"
+FOLDER: Final = Path(__file__).parent
+
+
+class Translator:
+    """Sentences, numbers and times in one language."""
+
+    def __init__(self, code: str, translations: NullTranslations) -> None:
+        self.code = code
+        self._translations = translations
+
+    def __call__(self, message: str, **values: object) -> str:
+        """The sentence, its {places} filled."""
+        said = self._translations.gettext(message) if message else ""
+        return said.format(**values) if values else said
+
+    def count(self, one: str, many: str, number: int) -> str:
+        """The right plural for a number, which stands at {n}; Romanian has three."""
+        return self._translations.ngettext(one, many, number).format(n=self.number(number))
+
+    def number(self, number: float) -> str:
+        from babel.numbers import format_decimal
+
+        return format_decimal(number, locale=self.code)
+
+    def percent(self, share: float) -> str:
+        from babel.numbers import format_percent
+
+        return format_percent(share, locale=self.code)
+
+    def ago(self, moment: datetime, now: datetime) -> str:
+        """ "3 minutes ago", "in 2 hours"."""
+        from babel.dates import format_timedelta
+
+        return format_timedelta(moment - now, add_direction=True, format="short", threshold=1.2, locale=self.code)
+
+    def span(self, length: timedelta) -> str:
+        """ "3 min", "2 h"."""
+        from babel.dates import format_timedelta
+
+        return format_timedelta(length, format="short", threshold=1.2, locale=self.code)
+
+    def moment(self, moment: datetime, zone: str) -> str:
+        """Day and time on the wall of that zone."""
+        from babel.dates import format_datetime
+
+        return format_datetime(moment, "EEE d MMM HH:mm", tzinfo=ZoneInfo(zone), locale=self.code)
+
+    def clock(self, moment: datetime, zone: str) -> str:
+        return f"{moment.astimezone(ZoneInfo(zone)):%H:%M}"
+
+    def day(self, moment: datetime, zone: str) -> str:
+        from babel.dates import format_date
+
+        return format_date(moment.astimezone(ZoneInfo(zone)).date(), "EEEE d MMMM", locale=self.code)
+
+    def name_of(self, language: str) -> str:
+        """How a language is called in this one."""
+        from babel import Locale
+        from babel.core import UnknownLocaleError
+
+        try:
+            return Locale.parse(language).get_language_name(self.code) or language
+        except (UnknownLocaleError, ValueError):
+            return language
+
+
+def available() -> tuple[str, ...]:
+    return (SOURCE, *sorted(file.stem for file in FOLDER.glob("*.po")))
+
+
+@cache
+def translator(code: str) -> Translator:
+    """For a language that has no catalogue, English."""
+    file = FOLDER / f"{code}.po"
+    if not code.isalpha() or not file.exists():
+        return Translator(SOURCE, NullTranslations())
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    with file.open("rb") as lines:
+        catalogue = read_po(lines, locale=code)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translator(code, GNUTranslations(compiled))

@@ -1,0 +1,34 @@
+"""The ears: one file per platform, mentions come in.
+
+An ear hears what happens on one connection, for ever, and says how far it has heard. What it hands over is written down
+together with its bookmark before it is asked for more; so a crash anywhere loses nothing and repeats nothing.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from models.post import Heard, Post
+
+
+class Ear(Protocol):
+    @property
+    def name(self) -> str:
+        """The connection's."""
+
+    @property
+    def platform(self) -> str: ...
+
+    @property
+    def silence(self) -> float:
+        """After so many seconds without any sign of life it is taken for dead."""
+
+    async def connect(self) -> None:
+        """Proves that listening can begin; raises EdgeError."""
+
+    def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
+        """For ever what happens after the bookmark; resumed only after what it gave is committed. Raises EdgeError."""
+
+    async def find(self, url: str) -> Post | None:
+        """The post at a permalink, or None where that is not this platform's, or cannot be looked up."""
+
+    async def close(self) -> None: ...

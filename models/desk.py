@@ -37,7 +37,7 @@ class CardPost(Base):
 
 Verb = Literal[
     "claim", "release", "snooze", "dismiss", "escalate", "assign", "note", "edit", "suggest", "draft", "approve", "undo",
-    "correct", "mute", "reopen", "retry", "published_by_hand", "not_published", "digest", "help",
+    "correct", "mute", "reopen", "retry", "published_by_hand", "not_published", "help",
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 
 import re
 import unicodedata
+from html.parser import HTMLParser
 
 import regex
 
@@ -56,3 +57,39 @@ def romanian_commas(text: str) -> str:
 
 
 _COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
+
+
+_SKIPPED = {"script", "style", "template", "noscript"}
+_BREAKS = {"p", "br", "div", "li", "blockquote", "h1", "h2", "h3", "h4", "tr"}
+
+
+def plain(html: str) -> str:
+    """What a reader would see of a piece of HTML: no tags, no scripts, entities resolved, blocks on lines of their own."""
+    if "<" not in html and "&" not in html:
+        return html
+    reader = _Visible()
+    reader.feed(html)
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.pieces).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+class _Visible(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - named by html.parser
+        self._hidden += tag in _SKIPPED
+        if tag in _BREAKS:
+            self.pieces.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(0, self._hidden - (tag in _SKIPPED))
+        if tag in _BREAKS:
+            self.pieces.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.pieces.append(data)

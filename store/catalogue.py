@@ -38,17 +38,20 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Shown:
-    """The catalogue as last read; read again when its version has moved."""
+    """The catalogue as last read; looked at again when somebody rang, read again when its version has moved."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._last: Catalogue | None = None
+        self._rings = -1
 
     async def now(self) -> Catalogue:
-        async with self._store.reading() as session:
-            version = await _version(session)
-            if self._last is None or self._last.version != version:
-                self._last = await load(session)
+        rings = self._store.doorbell.rings
+        if self._last is None or self._rings != rings:
+            async with self._store.reading() as session:
+                if self._last is None or self._last.version != await _version(session):
+                    self._last = await load(session)
+            self._rings = rings
         return self._last
 
 

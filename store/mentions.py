@@ -154,6 +154,15 @@ async def newest(
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+async def known(session: AsyncSession, posts: Iterable[Post | Deletion]) -> set[Key]:
+    """Which of these are mentions already: edits and deletions of the rest are nobody's business."""
+    keys = [(post.platform, post.native_id) for post in posts]
+    found: set[Key] = set()
+    for start in range(0, len(keys), BATCH):
+        found |= (await _ids(session, keys[start : start + BATCH])).keys()
+    return found
+
+
 def _author_key(post: Post) -> Key:
     return post.platform, post.author.native_id or post.author.handle.casefold()
 

@@ -341,8 +341,13 @@ async def open_by_hand(turn: Turn, brand_id: int, mention_id: int, member_id: in
         raise Refused("You do not see this brand.")
     read = await turn.session.get(MentionBrand, (mention_id, brand_id))
     mention = await turn.session.get(Mention, mention_id)
-    if read is None or mention is None:
+    if mention is None:
         raise Refused("This mention is not known for this brand.")
+    if read is None:
+        read = MentionBrand(
+            mention_id=mention_id, brand_id=brand_id, query="by hand", why=member.name, live=True, topics=()
+        )
+        turn.session.add(read)
     if read.case_id is not None:
         return await _seen(turn, read.case_id, member_id)
     return await cases.open_case(turn, mention, await turn.session.get_one(Author, mention.author_id), read, member_id)

@@ -114,11 +114,16 @@ async def _join(turn: Turn, case: Case, mention: Mention, author: Author, read: 
         case.mentions += 1
         case.last_heard_at = mention.heard_at
     graver = bool(read.grave) and read.grave != case.grave
+    worse = read.felt == "negative" and case.sentiment != "negative"
     if await _needs_a_human(turn, mention, author, read):
         case.intent = read.intent or case.intent
         case.grave = read.grave or case.grave
         case.sentiment = "negative" if read.felt == "negative" else case.sentiment
-        await _wake(turn, case, mention)
+        # A post that was only edited takes an ended case up again when it says something worse than before.
+        if new or graver or worse or case.state in OPEN:
+            await _wake(turn, case)
+    if not new and case.mentions == 1:
+        _know_better(turn, case, read)
     await weigh(turn, case)
     if new:
         turn.note(case, "heard")
@@ -127,19 +132,28 @@ async def _join(turn: Turn, case: Case, mention: Mention, author: Author, read: 
     return case
 
 
-async def _wake(turn: Turn, case: Case, mention: Mention) -> None:
+def _know_better(turn: Turn, case: Case, read: MentionBrand) -> None:
+    """Its only mention was read only now, or read again: a case opened by hand, or a post that was edited."""
+    case.language, case.topics = read.language or case.language, read.topics
+    case.sentiment = read.felt or case.sentiment
+    case.intent = read.intent or case.intent
+    if case.claimed_by is None:
+        case.queue_id = routing.route(turn.catalogue, case.brand_id, case.language, case.topics)
+
+
+async def _wake(turn: Turn, case: Case) -> None:
     ended = case.state not in OPEN
     case.state = after(case.state, "hear")
     if case.state == "waiting":
         case.snoozed_until = None
     if ended:
-        _deadlines_again(turn, case, mention)
+        _deadlines_again(turn, case)
         await place_case(turn, case)
 
 
-def _deadlines_again(turn: Turn, case: Case, mention: Mention) -> None:
-    """What had ended begins again: nobody's, and due anew from when it was heard."""
-    case.heard_at = mention.heard_at
+def _deadlines_again(turn: Turn, case: Case) -> None:
+    """What had ended begins again: nobody's, and due anew from now."""
+    case.heard_at = turn.now
     case.claimed_by = case.claim_until = case.ended_at = case.ended_reason = case.first_answered_at = None
     case.level = 0
     set_deadlines(turn, case)

@@ -1,9 +1,10 @@
 """What is due: claims that run out, cases that wake, deadlines that pass. Asked every few seconds, and safe to ask twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Case
 from triage import alerts, cards
@@ -14,6 +15,31 @@ from triage.turn import Turn
 
 BATCH: Final = 200
 NO_QUEUE_STEP: Final = timedelta(minutes=30)
+
+
+async def is_due(session: AsyncSession, now: datetime) -> bool:
+    """Whether `tick` would do anything."""
+    found = await session.scalar(
+        select(Case.id)
+        .where(
+            or_(
+                and_(Case.state == "claimed", Case.claim_until <= now),
+                and_(Case.state == "snoozed", Case.snoozed_until <= now),
+                _is_late(now),
+            )
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def _is_late(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        Case.state.in_(("waiting", "claimed")),
+        Case.step_due <= now,
+        Case.first_answered_at.is_(None),
+        or_(Case.storm_id.is_(None), Case.storm_id == Case.id),
+    )
 
 
 async def tick(turn: Turn) -> int:
@@ -51,16 +77,7 @@ async def _wake(turn: Turn) -> int:
 
 async def _call(turn: Turn) -> int:
     """A case late for its first answer calls the next of the chain, then the one after, until somebody answers."""
-    late = await turn.session.scalars(
-        select(Case)
-        .where(
-            Case.state.in_(("waiting", "claimed")),
-            Case.step_due <= turn.now,
-            Case.first_answered_at.is_(None),
-            or_(Case.storm_id.is_(None), Case.storm_id == Case.id),
-        )
-        .limit(BATCH)
-    )
+    late = await turn.session.scalars(select(Case).where(_is_late(turn.now)).limit(BATCH))
     count = 0
     for case in late:
         called = next_called(turn, case)

@@ -45,7 +45,7 @@ def alike(one: Set[str], other: Set[str]) -> bool:
 
 
 async def join(turn: Turn, case: Case, folded: str) -> int:
-    """Puts a new case into the storm that it belongs to, if any; returns how many open cases say the same, itself included."""
+    """Puts a new case into the storm that it belongs to, if any; returns how many cases say the same, itself included."""
     said = words(folded)
     found = bands(said)
     for band, value in enumerate(found):
@@ -68,9 +68,8 @@ async def join(turn: Turn, case: Case, folded: str) -> int:
 
 
 async def size(turn: Turn, storm_id: int) -> int:
-    """How many open cases a storm has."""
-    count = select(func.count()).where(Case.storm_id == storm_id, Case.state.in_(OPEN))
-    return await turn.session.scalar(count) or 0
+    """How many cases a storm has, answered ones too."""
+    return await turn.session.scalar(select(func.count()).where(Case.storm_id == storm_id)) or 0
 
 
 async def _nearest(turn: Turn, case: Case, said: Set[str], found: list[int]) -> Case | None:
@@ -84,7 +83,6 @@ async def _nearest(turn: Turn, case: Case, said: Set[str], found: list[int]) -> 
             CaseBand.brand_id == case.brand_id,
             same_band,
             Case.id != case.id,
-            Case.state.in_(OPEN),
             Case.heard_at >= turn.now - WINDOW,
         )
         .order_by(Case.id)

@@ -27,8 +27,8 @@ class Identifier:
     def _detector(self) -> "LanguageDetector | None":
         from lingua import IsoCode639_1, LanguageDetectorBuilder
 
-        names = {code.name.lower(): code for code in IsoCode639_1}
-        codes = [names[language] for language in self.languages if language in names]
+        names = (language.upper() for language in self.languages)
+        codes = [getattr(IsoCode639_1, name) for name in names if hasattr(IsoCode639_1, name)]
         if len(codes) < 2:
             return None
         builder = LanguageDetectorBuilder.from_iso_codes_639_1(*codes)

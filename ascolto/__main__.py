@@ -1,0 +1,5 @@
+"""python -m ascolto."""
+
+from ascolto.cli import main
+
+main()

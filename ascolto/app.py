@@ -1,0 +1,168 @@
+"""Composition: from the settings to a running house. The only place that reads the whole settings."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from ascolto import flow
+from ascolto.house import House, utc_now
+from ascolto.lock import RunLock
+from ascolto.platforms import Parts, Tools, build
+from ascolto.supervisor import Supervisor, Watch
+from config import settings as config
+from connections.http import session as http_session
+from connections.webhooks import WebhookDoor
+from listener import Ear
+from models.errors import OperatorError
+from models.post import Post
+from models.sentiment import load as load_reader
+from store import schema, sources
+from triage import publishing
+from web.server import WebDesk
+
+log = structlog.get_logger("ascolto")
+
+STATES: Final = 15.0
+"""Seconds between two writings of the sources' states while none changes."""
+ORPHANS: Final = 30.0
+"""Seconds between looks for approved replies that no running connection will say."""
+
+
+class App:
+    """`start` brings everything up and returns; `stop` takes it down in order, losing nothing."""
+
+    def __init__(self, settings: config.Settings, *, now: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.supervisor = Supervisor(now)
+        self._executor = ThreadPoolExecutor(1, "reader")
+        self._now = now
+        self._parts: list[Parts] = []
+        self._ears: list[Ear] = []
+        self._lock = RunLock(settings.store.path)
+        self._undo: list[Callable[[], Awaitable[None]]] = []
+
+    async def start(self) -> None:
+        """Raises OperatorError for what keeps the whole house from starting; one broken connection does not."""
+        settings = self.settings
+        self._lock.take()
+        copy = await asyncio.to_thread(schema.prepare, settings.store.path)
+        if copy:
+            log.info("database brought up to date", copy=str(copy))
+        reader = await asyncio.to_thread(
+            load_reader, settings.sentiment.model, settings.sentiment.languages, settings.sentiment.revision or None
+        )
+        self.house = House(
+            settings.store.path,
+            reader,
+            now=self._now,
+            executor=self._executor,
+            backfill_opens=timedelta(hours=settings.triage.backfill_opens_hours),
+            owners={section.name: section.brand for section in settings.connections if section.brand},
+        )
+        self.house.store.watch_others()
+        self._http = http_session()
+        self.door = WebhookDoor(settings.webhooks.host, settings.webhooks.port)
+        self.web = WebDesk(self.house, settings.web, find=self.find)
+        await self.web.start()
+        self._start_steps()
+        for section in settings.connections:
+            self._start_connection(section)
+
+    def _start_steps(self) -> None:
+        for name, step in (("triage", flow.read), ("clock", flow.tick)):
+            self.supervisor.start(partial(step, self.house), name)
+        self.supervisor.start(self._write_states, "states")
+        self.supervisor.start(self._orphans, "orphans")
+
+    def _start_connection(self, section: config.Connection) -> None:
+        platform: str = section.platform  # type: ignore[attr-defined]
+        keep = partial(self.supervisor.start, name=section.name, platform=platform)
+        try:
+            parts = build(section, Tools(self._http, self.door, self._now))
+        except OperatorError as error:
+            for role in section.roles:
+                keep(partial(_needs_you, error), kind=role)
+            return
+        self._parts.append(parts)
+        if parts.ear:
+            self._ears.append(parts.ear)
+            keep(partial(flow.hear, self.house, parts.ear), kind="ear")
+        if parts.voice:
+            self.house.capabilities[section.name] = parts.voice.capabilities
+            keep(partial(flow.speak, self.house, parts.voice), kind="voice")
+        if parts.desk:
+            keep(partial(flow.show, self.house, parts.desk), kind="desk")
+            self.supervisor.start(partial(flow.attend, self.house, parts.desk), f"attend {section.name}")
+            self.supervisor.start(partial(flow.act, self.house, parts.desk), f"act {section.name}")
+
+    async def find(self, url: str) -> Post | None:
+        """The post at a permalink, asked of every ear in turn."""
+        for ear in self._ears:
+            if found := await ear.find(url):
+                return found
+        return None
+
+    async def _write_states(self, watch: Watch) -> None:
+        """Puts the state of every connection where everyone can see it."""
+        while not watch.stopping.is_set():
+            seen = [state for w in self.supervisor.watches if (state := w.seen()) is not None]
+            async with self.house.store.writing() as session:
+                await sources.turn_off(session, [(s.kind, s.name) for s in seen], self._now())
+                await sources.write(session, seen, self._now())
+            await self.supervisor.changes(STATES)
+
+    async def _orphans(self, watch: Watch) -> None:
+        while not watch.stopping.is_set():
+            voices = [parts.voice.name for parts in self._parts if parts.voice]
+            catalogue = await self.house.catalogue()
+            await publishing.fail_unspoken(self.house.store, catalogue, self._now(), voices)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(watch.stopping.wait(), ORPHANS)
+
+    async def stop(self) -> None:
+        await self.web.stop()
+        await self.supervisor.stop()
+        for parts in reversed(self._parts):
+            for part in (parts.desk, parts.voice, parts.ear):
+                if part:
+                    await part.close()
+        await self.door.close()
+        await self._http.close()
+        await self.house.close()
+        self._executor.shutdown()
+        self._lock.release()
+
+
+async def _needs_you(error: OperatorError, _watch: Watch) -> None:
+    raise error
+
+
+async def run(settings: config.Settings, started: Callable[[App], Awaitable[None]] | None = None) -> None:
+    """Runs until asked to stop; asked a second time, ends at once."""
+    app = App(settings)
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, _asked, stopping)
+    try:
+        await app.start()
+        if started:
+            await started(app)
+        await stopping.wait()
+        log.info("stopping")
+    finally:
+        await app.stop()
+
+
+def _asked(stopping: asyncio.Event) -> None:
+    """The first signal asks; a second one forces, which costs nothing that is written down."""
+    if stopping.is_set():
+        os._exit(130)
+    stopping.set()

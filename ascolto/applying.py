@@ -1,0 +1,72 @@
+"""`ascolto apply` and `ascolto invite`: changes that a running Ascolto notices by the doorbell."""
+
+import asyncio
+import tomllib
+from pathlib import Path
+
+import msgspec
+import typer
+
+from ascolto.house import utc_now
+from config.settings import Settings
+from models.catalogue import Contents
+from models.errors import OperatorError
+from store import catalogue, members, schema
+from store.catalogue import Change
+from store.engine import Store
+
+
+def read(file: Path) -> Contents:
+    """The contents of a file; raises OperatorError with the place of what is wrong."""
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8"))
+        return msgspec.convert(said, Contents)
+    except FileNotFoundError as error:
+        raise OperatorError(f"There is no file {file}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{file} is not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise OperatorError(f"{file}: {error}", "Mend it and apply again; nothing was changed.") from error
+
+
+def apply(settings: Settings, file: Path, *, json: bool) -> None:
+    changes = asyncio.run(_apply(settings.store.path, read(file)))
+    if json:
+        typer.echo(msgspec.json.encode(changes))
+        return
+    for change in changes:
+        typer.echo(f"{change.what}: {change.kind} {change.slug}")
+    if not changes:
+        typer.echo("Everything stands as the file says already.")
+
+
+async def _apply(path: Path, contents: Contents) -> list[Change]:
+    await asyncio.to_thread(schema.prepare, path)
+    store = Store(path)
+    try:
+        async with store.writing() as session:
+            return await catalogue.apply(session, contents, utc_now())
+    finally:
+        await store.close()
+
+
+def invite(settings: Settings, member: str) -> None:
+    token = asyncio.run(_invite(settings.store.path, member))
+    address = settings.web.public_url.rstrip("/") or f"http://{settings.web.host}:{settings.web.port}"
+    typer.echo(f"{address}/enter/{token}")
+    typer.echo("It works once, for fifteen minutes.", err=True)
+
+
+async def _invite(path: Path, member: str) -> str:
+    await asyncio.to_thread(schema.prepare, path)
+    store = Store(path)
+    try:
+        async with store.writing() as session:
+            known = await catalogue.load(session)
+            found = known.members.named(member)
+            if found is None or found[1].archived:
+                names = ", ".join(spec.slug for _, spec in known.members) or "nobody yet"
+                raise OperatorError(f"There is no member {member}.", f"Known: {names}. Add one with ascolto apply.")
+            return await members.invite(session, found[0], utc_now())
+    finally:
+        await store.close()

@@ -1,0 +1,159 @@
+"""The way of a mention, on one page.
+
+    platform → listener → store → triage → case → card on a desk → suggestion → a manager approves
+             → reply written down → published → address written down → digest
+
+Each step below reads what is written, does its part, and writes down what it did. None of them knows the next: whoever
+writes rings the doorbell, and whoever wakes looks for rows that are its own. Stop the program anywhere, start it again,
+and every step finds its work where it left it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from ascolto.house import House
+from ascolto.supervisor import Watch, until_stopped
+from desk import Desk
+from insights import digests
+from listener import Ear
+from models.post import Heard
+from responders import Voice
+from store import desks, mentions
+from store.mentions import Written
+from triage import clock
+from triage.boards import Board
+from triage.publishing import Mouth
+
+SECOND: Final = 1.0
+SWEEP: Final = 5.0
+"""Seconds after which a step looks for work though nobody rang."""
+QUIET_SAVE: Final = 5.0
+"""Seconds between bookmarks saved while nothing that was heard concerned us."""
+
+
+async def hear(house: House, ear: Ear, watch: Watch) -> None:
+    """An ear: what it hears is written together with how far it has heard, and only then is it asked for more."""
+    await ear.connect()
+    watch.good()
+    async with house.store.reading() as session:
+        bookmark = await mentions.bookmark_of(session, ear.name)
+    saved = house.now()
+    async for heard in until_stopped(ear.listen(bookmark), watch.stopping):
+        watch.good(event=bool(heard.posts or heard.edits or heard.deletions))
+        if await write(house, ear, heard, quiet=(house.now() - saved).total_seconds() < QUIET_SAVE):
+            saved = house.now()
+
+
+async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written | None:
+    """One transaction: mentions, edits, deletions and bookmark. With `quiet`, a bookmark alone is not worth one."""
+    matching = await house.matching()
+    owner = await house.owner(ear.name)
+    posts = matching.kept(heard.posts, ear.name, owner)
+    edits = [matching.one(post, ear.name, owner) for post in heard.edits]
+    async with house.store.reading() as session:
+        known = await mentions.known(session, [*heard.deletions, *heard.edits])
+    edits = [kept for kept in edits if kept.concerns or (kept.post.platform, kept.post.native_id) in known]
+    deletions = [gone for gone in heard.deletions if (gone.platform, gone.native_id) in known]
+    if quiet and not (posts or edits or deletions):
+        return None
+    async with house.store.writing() as session:
+        written = await mentions.write_posts(session, ear.name, posts, house.now())
+        for kept in edits:
+            await mentions.write_edit(session, ear.name, kept, house.now())
+        for gone in deletions:
+            await mentions.empty(session, gone, house.now())
+        await mentions.save_bookmark(session, ear.name, heard.bookmark, house.now())
+    return written
+
+
+async def read(house: House, watch: Watch) -> None:
+    """Triage: unread mentions are read, weighed and put into cases."""
+
+    async def step() -> int:
+        return await house.triage.read_batch(await house.catalogue(), house.now())
+
+    await _whenever_rung(house, watch, step)
+
+
+async def tick(house: House, watch: Watch) -> None:
+    """The clock: claims run out, cases wake, deadlines pass, digests come due. Nobody rings for time, so it looks."""
+    while not watch.stopping.is_set():
+        await clock_step(house)
+        watch.good()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(watch.stopping.wait(), SECOND)
+
+
+async def clock_step(house: House) -> int:
+    """All that is due now; a transaction is opened only when something is."""
+    catalogue, now = await house.catalogue(), house.now()
+    async with house.store.reading() as session:
+        anything = await clock.is_due(session, now) or await digests.due(session, catalogue, now)
+    if not anything:
+        return 0
+    async with house.store.writing() as session:
+        turn = house.turn(session, catalogue)
+        return await clock.tick(turn) + await digests.write_due(turn)
+
+
+async def speak(house: House, voice: Voice, watch: Watch) -> None:
+    """A voice: approved replies that are due are said, after what is in doubt was looked for."""
+    await voice.connect()
+    mouth = Mouth(house.store, voice)
+    await mouth.doubt_all()
+    watch.good()
+
+    async def step() -> int:
+        count = await mouth.speak(await house.catalogue(), house.now())
+        if count:
+            watch.good(event=True)
+        return count
+
+    await _whenever_rung(house, watch, step, sweep=1.0)
+
+
+async def show(house: House, desk: Desk, watch: Watch) -> None:
+    """A desk's face: every card that shows less than the latest revision is drawn again."""
+    await desk.connect()
+    watch.good()
+    board = Board(house.store, desk, house.checker)
+
+    async def step() -> int:
+        return await board.redraw(await house.catalogue(), house.now(), watch.good)
+
+    await _whenever_rung(house, watch, step)
+
+
+async def attend(house: House, desk: Desk, watch: Watch) -> None:
+    """A desk's ear: what members do there is written down before it is acted on, once however often it is told."""
+    await desk.connect()
+    async with house.store.reading() as session:
+        bookmark = await mentions.bookmark_of(session, desks.bookmark_name(desk.name))
+    async for did in until_stopped(desk.actions(bookmark), watch.stopping):
+        watch.good(event=bool(did.actions))
+        if did.actions or did.bookmark != bookmark:
+            async with house.store.writing() as session:
+                await desks.write_actions(session, desk.name, did.actions, house.now())
+                await mentions.save_bookmark(session, desks.bookmark_name(desk.name), did.bookmark, house.now())
+            bookmark = did.bookmark
+
+
+async def act(house: House, desk: Desk, watch: Watch) -> None:
+    """What was written down is done, in order, and each who asked is answered."""
+    board = Board(house.store, desk, house.checker)
+
+    async def step() -> int:
+        return await board.act(await house.catalogue(), house.now())
+
+    await _whenever_rung(house, watch, step)
+
+
+async def _whenever_rung(house: House, watch: Watch, step: Callable[[], Awaitable[int]], sweep: float = SWEEP) -> None:
+    """Does steps until there is nothing left to do, then waits for the bell."""
+    while not watch.stopping.is_set():
+        seen = house.store.doorbell.rings
+        if await step() == 0:
+            watch.good()
+            await house.wait(seen, sweep, watch.stopping)

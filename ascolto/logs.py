@@ -1,0 +1,87 @@
+"""Logging: pretty for people, JSON for machines, and never a secret, an address that is one, or what somebody wrote."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+HIDDEN: Final = "•••"
+
+_SECRETS: Final = re.compile(
+    r"(?:bot)?\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram
+    r"|xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+"  # Slack
+    r"|[MNO][A-Za-z\d_-]{23,}\.[\w-]{6}\.[\w-]{27,}"  # Discord
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"  # JSON web tokens
+    r"|(?<=[Bb]earer )[^\s'\"]+"
+    r"|v1=[0-9a-f]{64}"
+    r"|(?<=/enter/)[\w-]{16,}"  # login links
+    r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # names and passwords in addresses
+)
+_KEYS: Final = frozenset({"text", "body", "token", "password", "secret", "authorization", "cookie", "message_text"})
+
+
+class Redaction:
+    """Hides what looks like a secret, the values that are known to be one, and the keys under which texts travel."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._known = {value for value in known if len(value) >= 6}
+
+    def know(self, value: str) -> None:
+        """From now on this value is hidden wherever it turns up."""
+        if len(value) >= 6:
+            self._known.add(value)
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: HIDDEN if key in _KEYS else self._hide(value) for key, value in event.items()}
+
+    def _hide(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.hide(value)
+        if isinstance(value, dict):
+            return {k: self._hide(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._hide(v) for v in value]
+        return value
+
+    def hide(self, text: str) -> str:
+        for value in self._known:
+            text = text.replace(value, HIDDEN)
+        return _SECRETS.sub(HIDDEN, text)
+
+
+redaction = Redaction()
+
+
+def configure(level: str = "info", style: str = "auto") -> None:
+    """Everything that logs, the libraries too, goes through one formatter and the redaction."""
+    machine = style == "json" or (style == "auto" and not sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redaction,
+    ]
+    last: Processor = structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx", "httpcore", "telegram", "aiosqlite", "sqlalchemy", "alembic", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,119 @@
+"""Which platforms there are, and how each is put together: its connection, and what hangs on it.
+
+Adding one: a section in config/settings.py, a function here, and the files that it names. Imports stand inside, so that
+nobody loads seven SDKs to run one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import aiohttp
+from pydantic import SecretStr
+
+from config import settings
+from connections.webhooks import WebhookDoor
+from desk import Desk
+from listener import Ear
+from models.errors import OperatorError
+from responders import Voice
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What connections share."""
+
+    http: aiohttp.ClientSession
+    door: WebhookDoor
+    now: Callable[[], datetime]
+    find_secret: Callable[[str], SecretStr | None] = settings.secret
+
+    def secret(self, name: str) -> str:
+        found = self.find_secret(name)
+        if found is None:
+            raise OperatorError(
+                f"The environment variable {name} is not set.", f"Set {name}, or {name}_FILE to a file that holds it."
+            )
+        return found.get_secret_value()
+
+
+@dataclass(frozen=True)
+class Parts:
+    ear: Ear | None = None
+    voice: Voice | None = None
+    desk: Desk | None = None
+
+
+def build(section: settings.Connection, tools: Tools) -> Parts:
+    """The parts of a connection that its settings ask for; raises OperatorError where something is missing."""
+    return _BUILDERS[section.platform](section, tools)  # type: ignore[attr-defined]
+
+
+def _feed(section: settings.Feed, tools: Tools) -> Parts:
+    from connections.guard import Fetcher
+    from listener.feed import FeedEar
+
+    fetcher = Fetcher(private=section.allow_private_addresses)
+    return Parts(ear=FeedEar(section.name, section.url, section.interval_seconds, fetcher, tools.now))
+
+
+def _bluesky(section: settings.Bluesky, tools: Tools) -> Parts:
+    from connections.bluesky import Bluesky
+    from listener.bluesky import BlueskyEar
+    from responders.bluesky import BlueskyVoice
+
+    connection = Bluesky(
+        section.name,
+        tools.http,
+        service=section.service,
+        appview=section.appview,
+        handle=section.handle,
+        password=tools.secret(section.password_env) if section.handle else "",
+    )
+    return Parts(
+        ear=BlueskyEar(connection, section.jetstream, tools.http) if section.listen else None,
+        voice=BlueskyVoice(connection) if section.handle else None,
+    )
+
+
+def _webhook(section: settings.Webhook, tools: Tools) -> Parts:
+    from listener.webhook import WebhookEar
+
+    return Parts(ear=WebhookEar(section.name, tools.secret(section.secret_env), tools.door))
+
+
+def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
+    from connections.telegram import Telegram
+    from desk.telegram import TelegramDesk
+    from responders.telegram import TelegramVoice
+
+    connection = Telegram(
+        section.name,
+        tools.secret(section.token_env),
+        base_url=section.base_url,
+        base_file_url=section.base_file_url,
+        poll=section.poll_seconds,
+    )
+    return Parts(
+        desk=TelegramDesk(connection) if section.desk else None,
+        voice=TelegramVoice(connection) if section.voice else None,
+    )
+
+
+def _square(section: settings.Square, tools: Tools) -> Parts:
+    from connections.square import Square
+    from listener.square import SquareEar
+    from responders.square import SquareVoice
+
+    connection = Square(section.name, section.url, tools.http)
+    return Parts(ear=SquareEar(connection), voice=SquareVoice(connection))
+
+
+_BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
+    "bluesky": _bluesky,
+    "feed": _feed,
+    "square": _square,
+    "telegram": _telegram,
+    "webhook": _webhook,
+}

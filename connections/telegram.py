@@ -1,0 +1,122 @@
+"""One bot on Telegram: its updates, asked for with our own bookmark, and its calls.
+
+https://core.telegram.org/bots/api, https://docs.python-telegram-bot.org
+
+Telegram takes an update for delivered when the next one is asked for; here that happens only after it was written down.
+"""
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import httpx
+from telegram import Bot, Update
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+from telegram.ext import AIORateLimiter, ExtBot
+from telegram.request import HTTPXRequest
+
+from models.errors import EdgeError, Rejected, Unauthorized, Unavailable, Uncertain
+
+T = TypeVar("T")
+
+POLL: Final = 25
+"""Seconds that Telegram holds a call for updates until there is one."""
+WANTED: Final = ("message", "callback_query")
+"""Kinds of updates."""
+FIX: Final = "Ask @BotFather for the bot's token, and put it in the environment variable that `token_env` names."
+FIX_CONFLICT: Final = "End the other program that uses this bot's token, or give this one a bot of its own."
+
+# The SDK's own way to choose durations as timedelta, which they will be in its next version.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
+# httpx writes every address it calls, and Telegram's hold the token.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class Telegram:
+    """`base_url` ends with /bot, as the Bot API server's own; `poll` is how long it is asked to wait."""
+
+    platform = "telegram"
+
+    def __init__(self, name: str, token: str, *, base_url: str, base_file_url: str, poll: int = POLL) -> None:
+        self.name = name
+        self._poll = poll
+        self._calls = HTTPXRequest(connection_pool_size=8, read_timeout=20)
+        self._polls = HTTPXRequest(connection_pool_size=2, read_timeout=poll + 10)
+        self._bot: ExtBot[Any] = ExtBot(
+            token,
+            base_url=base_url,
+            base_file_url=base_file_url,
+            request=self._calls,
+            get_updates_request=self._polls,
+            rate_limiter=AIORateLimiter(max_retries=0),
+        )
+        self._open = False
+
+    @property
+    def bot(self) -> Bot:
+        return self._bot
+
+    async def open(self) -> None:
+        """Proves the token; raises Unauthorized where it is wrong."""
+        if not self._open:
+            await called(self._bot.initialize())
+            self._open = True
+
+    async def updates(self, bookmark: str | None) -> AsyncGenerator[tuple[str, Sequence[Update]], None]:
+        """For ever the next bookmark and what came before it, perhaps nothing; confirmed when asked for more."""
+        await self.open()
+        offset = int(bookmark) if bookmark else None
+        while True:
+            found = await called(
+                self._bot.get_updates(offset=offset, timeout=self._poll, allowed_updates=list(WANTED), limit=100)
+            )
+            offset = max((update.update_id + 1 for update in found), default=offset or 0)
+            yield str(offset), found
+
+    async def close(self) -> None:
+        """Also what a failed opening left behind, which the SDK's own shutdown passes over."""
+        self._open = False
+        await self._bot.shutdown()
+        await self._calls.shutdown()
+        await self._polls.shutdown()
+
+
+async def called(call: Awaitable[T], *, changes: bool = False) -> T:
+    """A call of the SDK's, its failures as ours. With `changes`, one that broke off on the way is Uncertain."""
+    try:
+        return await call
+    except TelegramError as error:
+        raise _ours(error, changes=changes) from error
+
+
+def _ours(error: TelegramError, *, changes: bool) -> EdgeError:
+    if isinstance(error, RetryAfter):
+        wait = error.retry_after
+        return Unavailable("Telegram asks to wait", wait.total_seconds() if isinstance(wait, timedelta) else wait)
+    if isinstance(error, InvalidToken):
+        return Unauthorized("Telegram does not know this token", FIX)
+    if isinstance(error, Conflict):
+        return Unauthorized("Another program is asking for this bot's updates", FIX_CONFLICT)
+    if isinstance(error, Forbidden):
+        return Rejected(f"Telegram: {error.message}")
+    if isinstance(error, ChatMigrated):
+        return Rejected(f"The group has become a supergroup: its id is {error.new_chat_id} now.")
+    if isinstance(error, BadRequest):
+        return Rejected(f"Telegram: {error.message}")
+    if isinstance(error, NetworkError):
+        never_left = isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        unknown = changes and not never_left and (isinstance(error, TimedOut) or error.__cause__ is not None)
+        return (Uncertain if unknown else Unavailable)(f"Telegram does not answer: {error.message}")
+    return Rejected(f"Telegram: {error.message}")

@@ -1,0 +1,60 @@
+"""The public door for webhooks: its own port, never the desk's. Who listens registers under a name."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from models.errors import OperatorError
+
+MAX_BODY: Final = 1_000_000
+"""Bytes."""
+
+Receiver = Callable[[bytes, web.Request], Awaitable[web.Response]]
+
+
+class WebhookDoor:
+    """`POST /hooks/NAME` reaches whoever registered NAME; nobody there is a 404, and too long a body a 413."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self._receivers: dict[str, Receiver] = {}
+        self._runner: web.AppRunner | None = None
+
+    def register(self, name: str, receiver: Receiver) -> None:
+        self._receivers[name] = receiver
+
+    def forget(self, name: str) -> None:
+        self._receivers.pop(name, None)
+
+    async def open(self) -> None:
+        """Begins to listen; opening an open door does nothing."""
+        if self._runner is not None:
+            return
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_post("/hooks/{name}", self._take)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
+        await runner.setup()
+        site = web.TCPSite(runner, self.host, self.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise OperatorError(
+                f"The webhook port {self.host}:{self.port} cannot be opened: {error.strerror or error}",
+                "Choose another `port` under [webhooks], or end the program that holds it.",
+            ) from error
+        self._runner = runner
+        self.port = site._server.sockets[0].getsockname()[1] if site._server else self.port  # type: ignore[attr-defined]
+
+    async def _take(self, request: web.Request) -> web.Response:
+        receiver = self._receivers.get(request.match_info["name"])
+        if receiver is None:
+            return web.Response(status=404, text="There is no webhook of this name.\n")
+        return await receiver(await request.read(), request)
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None

@@ -1,0 +1,226 @@
+"""A period on one card of at most twelve lines: what changed, three cases to answer, one risk, one win, how well we heard."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from insights.numbers import Hearing, Numbers, hearing, numbers
+from insights.periods import Period, containing, today
+from languages import Translator, translator
+from models.case import OPEN, Case
+from models.catalogue import Catalogue, Queue, clock_time
+from models.desk import Digest
+from models.mention import Author, Mention, MentionBrand
+from models.text import one_line
+from triage import cards, wording
+from triage.turn import Turn
+
+MAX_LINES: Final = 12
+QUOTE: Final = 70
+LATE_BY: Final = timedelta(hours=6)
+"""A morning's digest that could not be made for so long is not made any more."""
+
+
+async def due(session: AsyncSession, catalogue: Catalogue, now: datetime) -> bool:
+    """Whether `write_due` would make a digest."""
+    for number, queue in catalogue.queues:
+        day = _morning(queue, now)
+        if day is not None and not await _made(session, number, day):
+            return True
+    return False
+
+
+async def write_due(turn: Turn) -> int:
+    """Makes the digest of yesterday for every queue whose hour has come, and places it in its home chats."""
+    count = 0
+    for number, queue in turn.catalogue.queues:
+        day = _morning(queue, turn.now)
+        if day is None or await _made(turn.session, number, day):
+            continue
+        lines = await digest(turn, queue, Period("day", day, queue.zone), translator(queue.language))
+        kept = Digest(queue_id=number, period="day", day=day.isoformat(), lines=tuple(lines), made_at=turn.now)
+        turn.session.add(kept)
+        await turn.session.flush()
+        await cards.place(turn, "digest", kept.id, queue)
+        count += 1
+    return count
+
+
+def _morning(queue: Queue, now: datetime) -> date | None:
+    """Yesterday, when this is the hour of the digest on the queue's wall or a few after; the queue must have a chat."""
+    if not queue.chats:
+        return None
+    here = now.astimezone(ZoneInfo(queue.zone))
+    at = datetime.combine(here.date(), clock_time(queue.digest_at), here.tzinfo)
+    return here.date() - timedelta(days=1) if at <= here < at + LATE_BY else None
+
+
+async def _made(session: AsyncSession, queue_id: int, day: date) -> bool:
+    return bool(
+        await session.scalar(
+            select(Digest.id).where(Digest.queue_id == queue_id, Digest.period == "day", Digest.day == day.isoformat())
+        )
+    )
+
+
+async def digest(turn: Turn, queue: Queue, period: Period, t: Translator) -> list[str]:
+    """The lines, in a language."""
+    brands = [n for slug in queue.brands if (n := turn.catalogue.brands.id_of(slug)) is not None]
+    counted = await numbers(turn.session, brands, period)
+    heard = await hearing(turn.session, period, turn.now)
+    lines = [
+        _title(queue, period, t),
+        *_mentions(counted, t),
+        *_work(counted, t),
+        *_topics(counted, t),
+        *await _to_answer(turn, brands, t),
+        *await _risk(turn, brands, t),
+        *await _win(turn, brands, period, t),
+        *_hearing(heard, t),
+    ]
+    return lines[:MAX_LINES]
+
+
+def whole(catalogue: Catalogue, brands: Sequence[str], zone: str, language: str) -> Queue:
+    """A queue that stands for some brands, where a digest is asked for that belongs to no queue."""
+    names = [spec.name for _, spec in catalogue.brands if spec.slug in brands]
+    return Queue(slug="all", name=", ".join(names), brands=tuple(brands), zone=zone, language=language)
+
+
+def period_of(kind: str, day: date | None, now: datetime, zone: str) -> Period:
+    return containing(kind, day or today(now, zone), zone)  # type: ignore[arg-type]
+
+
+def _title(queue: Queue, period: Period, t: Translator) -> str:
+    first = t.day(period.start, period.zone)
+    if period.kind == "day":
+        return f"{queue.name} · {first}"
+    last = t.day(period.end - timedelta(hours=12), period.zone)
+    return f"{queue.name} · {first} – {last}"
+
+
+def _mentions(counted: Numbers, t: Translator) -> Iterator[str]:
+    heard, usual = counted.heard, counted.usual
+    said = t.count("{n} mention", "{n} mentions", heard.mentions)
+    bad = t.count("{n} negative", "{n} negative", heard.negative)
+    line = f"{said}, {bad} ({t.percent(heard.negative_share)})"
+    if usual:
+        line += " — " + t(
+            "usually {mentions}, {share} negative", mentions=usual.mentions, share=t.percent(usual.negative_share)
+        )
+    yield line
+
+
+def _work(counted: Numbers, t: Translator) -> Iterator[str]:
+    yield t(
+        "Cases: {opened} opened, {answered} answered, {dismissed} dismissed, {open} open now",
+        opened=counted.opened,
+        answered=counted.answered,
+        dismissed=counted.dismissed,
+        open=counted.still_open,
+    )
+    if counted.median_minutes is not None and counted.p90_minutes is not None:
+        yield t(
+            "First answer: half within {median}, nine of ten within {p90}; {count} in time",
+            median=t.span(timedelta(minutes=counted.median_minutes)),
+            p90=t.span(timedelta(minutes=counted.p90_minutes)),
+            count=counted.in_time,
+        )
+
+
+def _topics(counted: Numbers, t: Translator) -> Iterator[str]:
+    now, usual = counted.heard.topics, counted.usual.topics if counted.usual else {}
+    if now:
+        yield t("About: {topics}", topics=", ".join(f"{topic} {count}" for topic, count in list(now.items())[:4]))
+    grown = max(now, key=lambda topic: now[topic] - usual.get(topic, 0), default=None) if counted.usual else None
+    if grown is not None and now[grown] >= 5 and now[grown] >= 2 * max(usual.get(grown, 0), 1):
+        yield t(
+            "More than usual: {topic}, {now} instead of {usual}", topic=grown, now=now[grown], usual=usual.get(grown, 0)
+        )
+
+
+async def _to_answer(turn: Turn, brands: Sequence[int], t: Translator) -> list[str]:
+    """The three worst of those that wait."""
+    found = await turn.session.execute(
+        select(Case, Author.handle)
+        .join(Author, Author.id == Case.author_id)
+        .where(Case.brand_id.in_(brands), Case.state.in_(("waiting", "claimed")))
+        .order_by(Case.rank.desc())
+        .limit(3)
+    )
+    return [
+        t("To answer: #{case} @{author}: “{text}”", case=case.id, author=handle, text=await _quote(turn, case.id))
+        for case, handle in found
+    ]
+
+
+async def _risk(turn: Turn, brands: Sequence[int], t: Translator) -> list[str]:
+    """The storm with the most open cases, else the gravest open case."""
+    storm = (
+        await turn.session.execute(
+            select(Case.storm_id, func.count())
+            .where(Case.brand_id.in_(brands), Case.state.in_(OPEN), Case.storm_id.is_not(None))
+            .group_by(Case.storm_id)
+            .order_by(func.count().desc())
+            .limit(1)
+        )
+    ).first()
+    if storm is not None and storm[0] is not None and storm[1] >= 3:
+        return [t("Risk: {count} people say the same: “{text}”", count=storm[1], text=await _quote(turn, storm[0]))]
+    grave = await turn.session.scalar(
+        select(Case)
+        .where(Case.brand_id.in_(brands), Case.state.in_(OPEN), Case.grave.is_not(None))
+        .order_by(Case.rank.desc())
+        .limit(1)
+    )
+    if grave is None:
+        return []
+    kind = t(wording.GRAVE.get(grave.grave or "", ""))
+    return [t("Risk: #{case}, {kind}: “{text}”", case=grave.id, kind=kind, text=await _quote(turn, grave.id))]
+
+
+async def _win(turn: Turn, brands: Sequence[int], period: Period, t: Translator) -> list[str]:
+    """The surest praise of the period, of the author with the most readers."""
+    found = (
+        await turn.session.execute(
+            select(Mention.text, Author.handle)
+            .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+            .join(Author, Author.id == Mention.author_id)
+            .where(
+                MentionBrand.brand_id.in_(brands),
+                func.coalesce(MentionBrand.corrected, MentionBrand.sentiment) == "positive",
+                MentionBrand.intent == "praise",
+                Mention.created_at >= period.start,
+                Mention.created_at < period.end,
+                Mention.deleted_at.is_(None),
+            )
+            .order_by(func.coalesce(Author.followers, 0).desc(), MentionBrand.positive.desc())
+            .limit(1)
+        )
+    ).first()
+    return [t("Win: @{author}: “{text}”", author=found[1], text=one_line(found[0], QUOTE))] if found else []
+
+
+def _hearing(heard: Hearing, t: Translator) -> Iterator[str]:
+    if not heard.sources:
+        return
+    line = t("Heard well: {well} of {all} sources", well=heard.well, all=heard.sources)
+    if heard.worst:
+        silence = t.span(timedelta(hours=heard.worst_hours))
+        line += "; " + t("{source} was silent for {length}", source=heard.worst, length=silence)
+    yield line
+
+
+async def _quote(turn: Turn, case_id: int) -> str:
+    text = await turn.session.scalar(
+        select(Mention.text)
+        .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+        .where(MentionBrand.case_id == case_id)
+        .order_by(Mention.id.desc())
+        .limit(1)
+    )
+    return one_line(text or "", QUOTE)

@@ -1,0 +1,229 @@
+"""A Bot API server as https://core.telegram.org/bots/api describes it, with its ugly parts."""
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from html.parser import HTMLParser
+
+from aiohttp import web
+from platforms.server import Server
+
+TOKEN = "1234567:TEST-abcdefghijklmnopqrstuvwxyz0123456"
+BOT = {"id": 1234567, "is_bot": True, "first_name": "Ascolto", "username": "ascolto_bot"}
+ALLOWED_TAGS = {"b", "i", "u", "s", "code", "pre", "a", "blockquote", "tg-spoiler"}
+
+
+class BotApi(Server):
+    def __init__(self) -> None:
+        super().__init__()
+        self.app.add_routes([web.post("/bot{token}/{method}", self._call), web.get("/bot{token}/{method}", self._call)])
+        self.messages: dict[tuple[str, int], dict] = {}
+        self.answers: list[dict] = []
+        self.calls: list[str] = []
+        self.fails: list[tuple[int, dict]] = []
+        """Next answers to anything but getUpdates: (status, body fields)."""
+        self.lose_answer = False
+        """Carry the next sendMessage out, then break the connection."""
+        self._updates: list[dict] = []
+        self._confirmed = 0
+        self._rung = asyncio.Event()
+        self._next_message = 100
+        self._next_update = 1000
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/bot"
+
+    # What people do.
+
+    def press(self, message: dict, data: str, user: int) -> None:
+        self._update(
+            callback_query={
+                "id": f"q{self._next_update}",
+                "from": _person(user),
+                "message": message,
+                "chat_instance": "1",
+                "data": data,
+            }
+        )
+
+    def press_label(self, message: dict, label: str, user: int) -> None:
+        for row in message["reply_markup"]["inline_keyboard"]:
+            for button in row:
+                if label in button["text"]:
+                    self.press(message, button["callback_data"], user)
+                    return
+        raise AssertionError(f"no button {label} under {message}")
+
+    def type(self, chat: str, text: str, user: int, under: dict | None = None) -> dict:
+        message = self._message(chat, {"text": text}, _person(user))
+        if under:
+            message["reply_to_message"] = {k: v for k, v in under.items() if k != "reply_to_message"}
+        self._update(message=message)
+        return message
+
+    def repeat_last_update(self) -> None:
+        self._updates.append(self._updates[-1])
+        self._ring()
+
+    def forget(self, message: dict) -> None:
+        """Somebody deletes the bot's message."""
+        del self.messages[str(message["chat"]["id"]), message["message_id"]]
+
+    def last(self, chat: str) -> dict:
+        return [m for (c, _), m in self.messages.items() if c == chat][-1]
+
+    # The API.
+
+    async def _call(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        if request.match_info["token"] != TOKEN:
+            return _error(401, "Unauthorized")
+        self.calls.append(method)
+        fields = await _fields(request)
+        if method == "getUpdates":
+            return await self._get_updates(fields)
+        if self.fails:
+            status, body = self.fails.pop(0)
+            return web.json_response({"ok": False, "error_code": status, **body}, status=status)
+        return await getattr(self, f"_{method}")(request, fields)
+
+    async def _get_updates(self, fields: dict) -> web.Response:
+        offset, timeout = int(fields.get("offset") or 0), float(fields.get("timeout") or 0)
+        self._confirmed = max(self._confirmed, offset)
+        waiting = [u for u in self._updates if u["update_id"] >= offset]
+        if not waiting and timeout:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), timeout)
+            waiting = [u for u in self._updates if u["update_id"] >= offset]
+        return _ok(waiting[:100])
+
+    async def _getMe(self, _request: web.Request, _fields: dict) -> web.Response:
+        return _ok(BOT)
+
+    async def _sendMessage(self, request: web.Request, fields: dict) -> web.Response:
+        if wrong := _wrong(fields):
+            return _error(400, wrong)
+        message = self._message(fields["chat_id"], fields, BOT)
+        if self.lose_answer:
+            self.lose_answer = False
+            request.transport.close()
+        return _ok(message)
+
+    async def _editMessageText(self, _request: web.Request, fields: dict) -> web.Response:
+        known = self.messages.get((fields["chat_id"], int(fields["message_id"])))
+        if known is None:
+            return _error(400, "Bad Request: message to edit not found")
+        if wrong := _wrong(fields):
+            return _error(400, wrong)
+        text, markup = _plain(fields), _markup(fields)
+        if (known["html"], known.get("reply_markup")) == (fields["text"], markup):
+            return _error(400, "Bad Request: message is not modified: specified new message content is the same")
+        known.update(text=text, html=fields["text"])
+        known.pop("reply_markup", None)
+        if markup:
+            known["reply_markup"] = markup
+        return _ok(known)
+
+    async def _answerCallbackQuery(self, _request: web.Request, fields: dict) -> web.Response:
+        self.answers.append(fields)
+        return _ok(True)
+
+    def _message(self, chat: str, fields: dict, sender: dict) -> dict:
+        self._next_message += 1
+        message = {
+            "message_id": self._next_message,
+            "date": 1_763_700_000,
+            "chat": {"id": int(chat), "type": "supergroup" if int(chat) < 0 else "private", "title": "Desk"},
+            "from": sender,
+            "text": _plain(fields),
+            "html": fields["text"],
+        }
+        markup = _markup(fields) or {}
+        message["asks_for_answer"] = bool(markup.get("force_reply"))
+        if "inline_keyboard" in markup:  # the real server gives back no other kind
+            message["reply_markup"] = markup
+        self.messages[str(chat), self._next_message] = message
+        return message
+
+    def _update(self, **fields: object) -> None:
+        self._next_update += 1
+        self._updates.append({"update_id": self._next_update, **fields})
+        self._ring()
+
+    def _ring(self) -> None:
+        self._rung.set()
+        self._rung = asyncio.Event()
+
+
+def _person(number: int) -> dict:
+    return {"id": number, "is_bot": False, "first_name": f"P{number}"}
+
+
+async def _fields(request: web.Request) -> dict:
+    return {key: str(value) for key, value in (await request.post()).items()} | dict(request.query)
+
+
+def _markup(fields: dict) -> dict | None:
+    return json.loads(fields["reply_markup"]) if fields.get("reply_markup") else None
+
+
+def _plain(fields: dict) -> str:
+    if fields.get("parse_mode") != "HTML":
+        return fields["text"]
+    reader = _Html()
+    reader.feed(fields["text"])
+    reader.close()
+    return "".join(reader.pieces)
+
+
+def _wrong(fields: dict) -> str:
+    """What the real server would refuse."""
+    if not fields.get("text", "").strip():
+        return "Bad Request: message text is empty"
+    if fields.get("parse_mode") == "HTML":
+        reader = _Html()
+        reader.feed(fields["text"])
+        reader.close()
+        if reader.open or reader.unknown:
+            return f"Bad Request: can't parse entities: {reader.open or reader.unknown}"
+    if len(_plain(fields)) > 4096:
+        return "Bad Request: message is too long"
+    for row in (_markup(fields) or {}).get("inline_keyboard", ()):
+        for button in row:
+            if len(button.get("callback_data", "").encode()) > 64:
+                return "Bad Request: BUTTON_DATA_INVALID"
+            if "url" in button and not re.match(r"https?://[\w.-]+\.\w{2,}", button["url"]):
+                return "Bad Request: BUTTON_URL_INVALID"
+    return ""
+
+
+class _Html(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self.open: list[str] = []
+        self.unknown = ""
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ALLOWED_TAGS:
+            self.unknown = tag
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        else:
+            self.unknown = f"/{tag}"
+
+    def handle_data(self, data):
+        self.pieces.append(data)
+
+
+def _ok(result: object) -> web.Response:
+    return web.json_response({"ok": True, "result": result})
+
+
+def _error(status: int, description: str) -> web.Response:
+    return web.json_response({"ok": False, "error_code": status, "description": description}, status=status)

@@ -1,0 +1,346 @@
+"""What a chat desk shows and what an action done there comes to; how it looks is the desk's own affair."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Final, NamedTuple, get_args
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import select
+
+from languages import Translator, translator
+from models.case import Alert, Case, Reply
+from models.catalogue import Member
+from models.desk import Action, CardPost, Digest, Verb
+from models.errors import Refused
+from models.mention import Author, Sentiment
+from triage import actions, wording
+from triage.card import Card, card
+from triage.checks import Finding
+from triage.suggestions import Suggestion, suggest
+from triage.turn import Turn
+
+
+class AlertView(msgspec.Struct, frozen=True, kw_only=True):
+    """`called` are names."""
+
+    kind: str
+    reason: str
+    called: tuple[str, ...]
+    card: Card
+
+
+class DigestView(msgspec.Struct, frozen=True, kw_only=True):
+    lines: tuple[str, ...]
+
+
+View = Card | AlertView | DigestView
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the ways to go on: a label in the member's language, and what pressing it does."""
+
+    label: str
+    verb: Verb
+    text: str
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly what would be published, with what the checks found."""
+
+    case: int
+    reply: int
+    revision: int
+    text: str
+    findings: tuple[Finding, ...]
+    can_publish: bool
+    url: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What an action came to. `said` is a sentence for who acted; at most one of the others asks them to go on."""
+
+    said: str = ""
+    refused: bool = False
+    preview: Preview | None = None
+    editor: str | None = None
+    """The text to begin from, for a member who wants to write."""
+    case: int | None = None
+    choices: tuple[Choice, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+
+
+async def view(turn: Turn, post: CardPost) -> tuple[View, int, Translator] | None:
+    """What should stand at a place, its revision, and the language of the place; None when its subject is gone."""
+    if post.subject == "case":
+        shown = await card(turn, post.subject_id)
+        return shown, shown.revision, _language(turn, await turn.session.get_one(Case, post.subject_id))
+    if post.subject == "digest":
+        digest = await turn.session.get_one(Digest, post.subject_id)
+        queue = turn.catalogue.queues.get(digest.queue_id)
+        return DigestView(lines=digest.lines), 1, translator(queue.language if queue else "en")
+    alert = await turn.session.get_one(Alert, post.subject_id)
+    if alert.case_id is None:
+        return None
+    t = _language(turn, await turn.session.get_one(Case, alert.case_id))
+    called = tuple(wording.name(slug, turn.catalogue, t) for slug in alert.called.split(",") if slug)
+    return AlertView(kind=alert.kind, reason=alert.reason, called=called, card=await card(turn, alert.case_id)), 1, t
+
+
+def _language(turn: Turn, case: Case) -> Translator:
+    queue = turn.queue(case)
+    return translator(queue.language if queue else "en")
+
+
+def member_of(turn: Turn, platform: str, action: Action) -> tuple[int, Member] | None:
+    """Who acted, if they are one of ours."""
+    number = turn.catalogue.member_at(platform, action.who)
+    return None if number is None else (number, turn.catalogue.members[number])
+
+
+async def perform(turn: Turn, platform: str, action: Action) -> tuple[Outcome, Translator]:
+    """Does what a member asked for; a refusal is an outcome like any other, in the member's language."""
+    found = member_of(turn, platform, action)
+    if found is None:
+        t = translator("en")
+        return Outcome(said=t(_STRANGER, who=action.who), refused=True), t
+    number, member = found
+    t = translator(member.language)
+    try:
+        async with turn.session.begin_nested():  # what was begun before a refusal is taken back
+            return await _DOES[action.verb](Asked(turn, number, member, action, t)), t
+    except Refused as refusal:
+        return Outcome(said=refusal.said(t), refused=True, case=action.case), t
+
+
+def _(message: str) -> str:
+    return message
+
+
+class Asked(NamedTuple):
+    """An action with who it is by, and their language."""
+
+    turn: Turn
+    by: int
+    member: Member
+    action: Action
+    t: Translator
+
+    @property
+    def case(self) -> int:
+        if self.action.case is None:
+            raise Refused(_NO_CASE)
+        return self.action.case
+
+    @property
+    def text(self) -> str:
+        return self.action.text
+
+    def did(self, message: str, **values: object) -> Outcome:
+        return Outcome(said=self.t(message, **values), case=self.action.case)
+
+
+_STRANGER: Final = _("I only work with members. Ask your lead to add you with the id {who}.")
+_NO_CASE: Final = _("This button is too old. Use the one on the newest card.")
+
+
+async def _claim(asked: Asked) -> Outcome:
+    await actions.claim(asked.turn, asked.case, asked.by)
+    return asked.did(_("It is yours."))
+
+
+async def _release(asked: Asked) -> Outcome:
+    await actions.release(asked.turn, asked.case, asked.by)
+    return asked.did(_("It is back in the queue."))
+
+
+async def _edit(asked: Asked) -> Outcome:
+    """Opens the editor: on one's own draft, else on the best suggestion, else empty."""
+    case = await actions.claim(asked.turn, asked.case, asked.by)
+    known = await asked.turn.session.scalar(
+        select(Reply.text).where(Reply.case_id == case.id, Reply.author_id == asked.by, Reply.state == "draft")
+    )
+    if known is None:
+        best = await _suggested(asked, case)
+        known = best[0].text if best else ""
+    return Outcome(editor=known, case=case.id)
+
+
+async def _suggest(asked: Asked) -> Outcome:
+    """Without a choice, the suggestions; with one, a draft of it to look at."""
+    case = await actions.claim(asked.turn, asked.case, asked.by)
+    found = await _suggested(asked, case)
+    if not found:
+        return asked.did(_("There is no saved reply for this. Write one: press Reply."))
+    if not asked.text:
+        return Outcome(suggestions=tuple(found), case=case.id)
+    chosen = next((s for s in found if s.code == asked.text), None)
+    if chosen is None:
+        raise Refused(_("This suggestion does not fit any more."))
+    reply = await actions.draft(asked.turn, case.id, asked.by, chosen.text, chosen.code)
+    return Outcome(preview=await preview(asked.turn, reply), case=case.id)
+
+
+async def _suggested(asked: Asked, case: Case) -> list[Suggestion]:
+    return suggest(asked.turn, case, await asked.turn.session.get_one(Author, case.author_id))
+
+
+async def _draft(asked: Asked) -> Outcome:
+    reply = await actions.draft(asked.turn, asked.case, asked.by, asked.text)
+    return Outcome(preview=await preview(asked.turn, reply), case=asked.case)
+
+
+async def preview(turn: Turn, reply: Reply) -> Preview:
+    """A draft as it would be published."""
+    case = await turn.session.get_one(Case, reply.case_id)
+    author = await turn.session.get_one(Author, case.author_id)
+    findings = turn.checker.check(actions.to_check(turn, case, author, reply.text, reply.connection))
+    return Preview(
+        case=case.id,
+        reply=reply.id,
+        revision=reply.revision,
+        text=reply.text,
+        findings=tuple(findings),
+        can_publish=bool(reply.connection),
+        url=(await card(turn, case.id)).latest.url,
+    )
+
+
+async def _approve(asked: Asked) -> Outcome:
+    if asked.action.reply is None or asked.action.revision is None:
+        raise Refused(_NO_CASE)
+    await actions.approve(asked.turn, asked.action.reply, asked.action.revision, asked.by)
+    return asked.did(_("Approved. It goes out in ten seconds; until then you can take it back."))
+
+
+async def _undo(asked: Asked) -> Outcome:
+    reply = await asked.turn.session.scalar(
+        select(Reply.id).where(Reply.case_id == asked.case, Reply.state.in_(("approved", "sending")))
+    )
+    if reply is None:
+        raise Refused(_("It has been sent already. It can only be deleted on the platform now."))
+    await actions.undo(asked.turn, reply, asked.by)
+    return asked.did(_("Taken back. The draft is as it was."))
+
+
+async def _snooze(asked: Asked) -> Outcome:
+    if not asked.text:
+        return Outcome(case=asked.case, choices=tuple(snoozes(asked.turn.now, asked.member, asked.t)))
+    until = asked.turn.now + timedelta(minutes=int(asked.text))
+    await actions.snooze(asked.turn, asked.case, asked.by, until)
+    return asked.did(_("It sleeps until {until}."), until=asked.t.moment(until, asked.member.zone))
+
+
+def snoozes(now: datetime, member: Member, t: Translator) -> list[Choice]:
+    """An hour, three hours, tomorrow morning on the member's own wall; in minutes from now."""
+    here = now.astimezone(ZoneInfo(member.zone))
+    morning = datetime.combine(here.date() + timedelta(days=1), time(9), here.tzinfo)
+    minutes = int((morning.astimezone(UTC) - now).total_seconds() // 60)
+    spans = ((t("1 hour"), 60), (t("3 hours"), 180), (t("Tomorrow at 9"), minutes))
+    return [Choice(label=label, verb="snooze", text=str(length)) for label, length in spans]
+
+
+async def _dismiss(asked: Asked) -> Outcome:
+    if not asked.text:
+        choices = (
+            Choice(label=asked.t(label), verb="dismiss", text=code) for code, label in wording.DISMISSALS.items()
+        )
+        return Outcome(case=asked.case, choices=tuple(choices))
+    await actions.dismiss(asked.turn, asked.case, asked.by, asked.text)
+    return asked.did(_("Dismissed."))
+
+
+async def _escalate(asked: Asked) -> Outcome:
+    await actions.escalate(asked.turn, asked.case, asked.by, asked.text)
+    return asked.did(_("Escalated."))
+
+
+async def _assign(asked: Asked) -> Outcome:
+    if not asked.text:
+        case = await asked.turn.session.get_one(Case, asked.case)
+        brand = asked.turn.brand(case).slug
+        others = [m for n, m in asked.turn.catalogue.members if n != asked.by and m.sees(brand)]
+        return Outcome(
+            case=case.id, choices=tuple(Choice(label=m.name, verb="assign", text=m.slug) for m in others[:8])
+        )
+    await actions.assign(asked.turn, asked.case, asked.by, asked.text)
+    return asked.did(_("It is with {member} now."), member=wording.name(asked.text, asked.turn.catalogue, asked.t))
+
+
+async def _note(asked: Asked) -> Outcome:
+    await actions.note(asked.turn, asked.case, asked.by, asked.text)
+    return asked.did(_("Noted, among us."))
+
+
+async def _correct(asked: Asked) -> Outcome:
+    if asked.text not in get_args(Sentiment):
+        choices = (Choice(label=asked.t(word), verb="correct", text=code) for code, word in wording.SENTIMENT.items())
+        return Outcome(case=asked.case, choices=tuple(choices))
+    await actions.correct(asked.turn, asked.case, asked.by, asked.text)  # type: ignore[arg-type]
+    return asked.did(_("Thank you, corrected."))
+
+
+async def _mute(asked: Asked) -> Outcome:
+    await actions.mute(asked.turn, asked.case, asked.by)
+    return asked.did(_("This author opens no more cases."))
+
+
+async def _reopen(asked: Asked) -> Outcome:
+    await actions.reopen(asked.turn, asked.case, asked.by)
+    return asked.did(_("It is open again."))
+
+
+async def _again(asked: Asked) -> Outcome:
+    """It is not there: said again."""
+    await actions.settle(asked.turn, await _doubtful(asked), asked.by, published=False)
+    return asked.did(_("It is tried again in ten seconds."))
+
+
+async def _published(asked: Asked) -> Outcome:
+    """It is there: either a reply of unknown fate, or one that the member said by hand."""
+    case = await asked.turn.session.get_one(Case, asked.case)
+    if case.state == "answering":
+        await actions.settle(asked.turn, await _doubtful(asked), asked.by, published=True)
+    else:
+        await actions.answered_by_hand(asked.turn, case.id, asked.by)
+    return asked.did(_("Answered."))
+
+
+async def _doubtful(asked: Asked) -> int:
+    reply = await asked.turn.session.scalar(
+        select(Reply.id)
+        .where(Reply.case_id == asked.case, Reply.state.in_(("unknown", "failed")))
+        .order_by(Reply.id.desc())
+        .limit(1)
+    )
+    if reply is None:
+        raise Refused(_("This reply is settled already."))
+    return reply
+
+
+async def _help(asked: Asked) -> Outcome:
+    return asked.did(_("Hello {member}. Cases come here as cards; press a button to act."), member=asked.member.name)
+
+
+_Does = Callable[[Asked], Awaitable[Outcome]]
+_DOES: Final[dict[Verb, _Does]] = {
+    "claim": _claim,
+    "release": _release,
+    "edit": _edit,
+    "suggest": _suggest,
+    "draft": _draft,
+    "approve": _approve,
+    "undo": _undo,
+    "snooze": _snooze,
+    "dismiss": _dismiss,
+    "escalate": _escalate,
+    "assign": _assign,
+    "note": _note,
+    "correct": _correct,
+    "mute": _mute,
+    "reopen": _reopen,
+    "retry": _again,
+    "not_published": _again,
+    "published_by_hand": _published,
+    "help": _help,
+}

@@ -1,0 +1,54 @@
+"""From a post to the brands it concerns."""
+
+from collections.abc import Callable, Iterable
+
+from models.catalogue import Catalogue
+from models.post import Post
+from models.query import Matcher, Query, Subject, parse
+from store.mentions import Concern, Kept
+
+OWNED = "owned"
+"""In place of a query's slug: the post stands in a channel of the brand's own."""
+
+
+class Matching:
+    """All queries of one version of the catalogue, compiled; thrown away as a whole when that changes."""
+
+    def __init__(self, catalogue: Catalogue, detect: Callable[[str], str] | None = None) -> None:
+        self.catalogue = catalogue
+        self._detect = detect
+        self._queries: dict[tuple[int, str], Query] = {
+            (number, query.slug): parse(query.text) for number, brand in catalogue.brands for query in brand.queries
+        }
+        self._matcher = Matcher(self._queries.items())
+
+    def kept(self, posts: Iterable[Post], connection: str, owner: int | None = None) -> list[Kept]:
+        """The posts that concern a brand, ours left out. With `owner`, all of them concern that brand."""
+        return [k for post in posts if (k := self.one(post, connection, owner)).concerns]
+
+    def one(self, post: Post, connection: str, owner: int | None = None) -> Kept:
+        if self._ours(post):
+            return Kept(post, ())
+        subject = Subject(
+            post.text,
+            author=post.author.handle,
+            sources=(post.platform, connection),
+            language=post.language,
+            detect=self._detect,
+        )
+        first: dict[int, tuple[int, str]] = {}
+        for brand_id, slug in self._matcher.match(subject):
+            first.setdefault(brand_id, (brand_id, slug))
+        concerns = [
+            Concern(brand_id, key[1], " · ".join(self._queries[key].why(post.text, subject)[:8]))
+            for brand_id, key in first.items()
+        ]
+        if owner is not None and owner not in first:
+            concerns.append(Concern(owner, OWNED, connection))
+        return Kept(post, tuple(concerns))
+
+    def _ours(self, post: Post) -> bool:
+        own = self.catalogue.own.get(post.platform)
+        if not own:
+            return False
+        return post.author.handle.lstrip("@").casefold() in own or post.author.native_id.casefold() in own

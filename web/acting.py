@@ -1,0 +1,258 @@
+"""The forms of the web desk: each is one action of triage/actions.py, and shows the case as it is afterwards."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final, get_args
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from sqlalchemy import select
+
+from models.case import Case, Reply
+from models.errors import Refused
+from models.mention import Author, Mention, Sentiment
+from models.post import Post, PostAuthor
+from store.mentions import Concern, Kept, write_posts
+from triage import actions
+from triage.actions import to_check
+from triage.checks import Finding
+from triage.turn import Turn
+from web.looking import case_values, known_mention
+from web.pages import page, safe_url, toast
+from web.visit import VISIT, Find, Visit, is_fragment
+
+routes = web.RouteTableDef()
+FIND: web.AppKey[Find] = web.AppKey("find", Find)  # type: ignore[arg-type]
+
+BY_HAND: Final = "by hand"
+Form = dict[str, str]
+Does = Callable[[Turn, int, int, Form], Awaitable[Any]]
+"""(turn, case, member, form)"""
+
+
+def _(message: str) -> str:
+    return message
+
+
+async def _claim(turn: Turn, case: int, member: int, _form: Form) -> None:
+    await actions.claim(turn, case, member)
+
+
+async def _release(turn: Turn, case: int, member: int, _form: Form) -> None:
+    await actions.release(turn, case, member)
+
+
+async def _assign(turn: Turn, case: int, member: int, form: Form) -> None:
+    await actions.assign(turn, case, member, form.get("to", ""), form.get("note", ""))
+
+
+async def _snooze(turn: Turn, case: int, member: int, form: Form) -> None:
+    minutes = form.get("minutes", "")
+    if not minutes.isdigit() or len(minutes) > 6:
+        raise Refused(_("Say for how long."))
+    await actions.snooze(turn, case, member, turn.now + timedelta(minutes=int(minutes)))
+
+
+async def _dismiss(turn: Turn, case: int, member: int, form: Form) -> None:
+    await actions.dismiss(turn, case, member, form.get("reason", ""))
+
+
+async def _escalate(turn: Turn, case: int, member: int, form: Form) -> None:
+    await actions.escalate(turn, case, member, form.get("reason", ""))
+
+
+async def _note(turn: Turn, case: int, member: int, form: Form) -> None:
+    await actions.note(turn, case, member, form.get("text", ""))
+
+
+async def _reopen(turn: Turn, case: int, member: int, _form: Form) -> None:
+    await actions.reopen(turn, case, member)
+
+
+async def _correct(turn: Turn, case: int, member: int, form: Form) -> None:
+    sentiment, mention = form.get("sentiment", ""), form.get("mention", "")
+    if sentiment not in get_args(Sentiment):
+        raise Refused(_("Choose negative, neutral or positive."))
+    await actions.correct(turn, case, member, sentiment, int(mention) if mention.isdigit() else None)  # type: ignore[arg-type]
+
+
+async def _mute(turn: Turn, case: int, member: int, form: Form) -> None:
+    await actions.mute(turn, case, member, muted=form.get("muted", "true") == "true")
+
+
+async def _undo(turn: Turn, _case: int, member: int, form: Form) -> None:
+    await actions.undo(turn, _number(form, "reply"), member)
+
+
+async def _again(turn: Turn, _case: int, member: int, form: Form) -> None:
+    await actions.settle(turn, _number(form, "reply"), member, published=False)
+
+
+async def _found(turn: Turn, _case: int, member: int, form: Form) -> None:
+    await actions.settle(turn, _number(form, "reply"), member, published=True)
+
+
+async def _by_hand(turn: Turn, case: int, member: int, form: Form) -> None:
+    if form.get("text", "").strip():
+        await actions.draft(turn, case, member, form["text"])
+    await actions.answered_by_hand(turn, case, member, safe_url(form.get("url", "")))
+
+
+def _number(form: Form, key: str) -> int:
+    text = form.get(key, "")
+    if not text.isdigit():
+        raise Refused(_("This cannot be done now: the case has moved on. Look at it again."))
+    return int(text)
+
+
+_DOES: Final[dict[str, tuple[Does, str]]] = {
+    "claim": (_claim, _("It is yours.")),
+    "release": (_release, _("It is back in the queue.")),
+    "assign": (_assign, _("Handed over.")),
+    "snooze": (_snooze, _("It sleeps.")),
+    "dismiss": (_dismiss, _("Dismissed.")),
+    "escalate": (_escalate, _("Escalated.")),
+    "note": (_note, _("Noted, among us.")),
+    "reopen": (_reopen, _("It is open again.")),
+    "correct": (_correct, _("Thank you, corrected.")),
+    "mute": (_mute, _("Done.")),
+    "undo": (_undo, _("Taken back. The draft is as it was.")),
+    "again": (_again, _("It is tried again in ten seconds.")),
+    "found": (_found, _("Answered.")),
+    "by-hand": (_by_hand, _("Answered.")),
+}
+
+
+@routes.post("/cases/{case:\\d+}/draft")
+async def draft(request: web.Request) -> web.Response:
+    """Keeps what is typed, and shows what the checks say of it."""
+    visit, number = request[VISIT], int(request.match_info["case"])
+    form = await _form(request)
+    try:
+        async with visit.house.store.writing() as session:
+            turn = visit.turn(session)
+            reply = await _draft(turn, number, visit.member_id, form)
+            findings = await _findings(turn, reply)
+    except Refused as refusal:
+        return toast(web.Response(status=204), refusal.said(visit.t), refused=True)
+    can = turn.checker.of(reply.connection)
+    return page(
+        request, "_checks.html", findings=findings, length=can.length(reply.text), longest=can.longest, saved=True
+    )
+
+
+@routes.post("/cases/{case:\\d+}/approve")
+async def approve(request: web.Request) -> web.Response:
+    """Approves exactly the text that stands in the editor, once every remark on it has been seen.
+
+    `seen` lists the kinds of remarks that were on the page: a new one is shown first, and the text is kept.
+    """
+    visit, number = request[VISIT], int(request.match_info["case"])
+    form = await _form(request)
+    sentence, refused = visit.t(_("Approved. It goes out in ten seconds; until then you can take it back.")), False
+    try:
+        async with visit.house.store.writing() as session:
+            reply = await _draft(visit.turn(session), number, visit.member_id, form)
+        async with visit.house.store.writing() as session:
+            turn = visit.turn(session)
+            _all_seen(await _findings(turn, reply), form)
+            await actions.approve(turn, reply.id, reply.revision, visit.member_id)
+    except Refused as refusal:
+        sentence, refused = refusal.said(visit.t), True
+    if not is_fragment(request):
+        raise web.HTTPSeeOther(f"/cases/{number}")
+    return toast(page(request, "_case.html", **await case_values(visit, number)), sentence, refused=refused)
+
+
+def _all_seen(findings: list[Finding], form: Form) -> None:
+    if {finding.kind for finding in findings} - set(form.get("seen", "").split(",")):
+        raise Refused(_("Read the remarks under the text, then approve again."))
+
+
+async def _form(request: web.Request) -> Form:
+    return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+
+
+async def _draft(turn: Turn, case: int, member: int, form: Form) -> Reply:
+    return await actions.draft(turn, case, member, form.get("text", ""), form.get("suggestion") or None)
+
+
+async def _findings(turn: Turn, reply: Reply) -> list[Finding]:
+    case = await turn.session.get_one(Case, reply.case_id)
+    author = await turn.session.get_one(Author, case.author_id)
+    return turn.checker.check(to_check(turn, case, author, reply.text, reply.connection))
+
+
+@routes.get("/open")
+async def open_form(request: web.Request) -> web.Response:
+    return page(request, "open.html", url="", asks=False, problem="", **_choices(request[VISIT]))
+
+
+@routes.post("/open")
+async def open_case(request: web.Request) -> web.Response:
+    """A case from a pasted permalink: of a mention that was heard, else of the post the platform gives, else typed in."""
+    visit = request[VISIT]
+    form = await _form(request)
+    url = safe_url(form.get("url", "").strip()[:2_000])
+    brand = form.get("brand", "")
+    brand_id = int(brand) if brand.isdigit() and int(brand) in visit.brands else None
+    if not url or brand_id is None:
+        problem = visit.t(_("Paste the address of a post, and choose a brand."))
+        return page(request, "open.html", url=url, asks=False, problem=problem, **_choices(visit))
+    known = await known_mention(visit, url)
+    post = None if known else await request.app[FIND](url) or _typed(visit, url, form)
+    if known is None and post is None:
+        return page(request, "open.html", url=url, asks=True, problem="", **_choices(visit))
+    try:
+        number = await _open(visit, brand_id, known[0].id if known else None, post)
+    except Refused as refusal:
+        return page(request, "open.html", url=url, asks=False, problem=refusal.said(visit.t), **_choices(visit))
+    raise web.HTTPSeeOther(f"/cases/{number}")
+
+
+def _choices(visit: Visit) -> dict[str, Any]:
+    return {"brands": [(number, visit.catalogue.brands[number].name) for number in visit.brands]}
+
+
+def _typed(visit: Visit, url: str, form: Form) -> Post | None:
+    """What the member copied by hand, of a post that no ear can fetch."""
+    text, author = form.get("text", "").strip(), form.get("author", "").strip().lstrip("@")
+    if not text or not author:
+        return None
+    host = (urlsplit(url).hostname or "web").removeprefix("www.")
+    return Post(
+        platform=host, native_id=url, url=url, author=PostAuthor(handle=author), text=text, created_at=visit.now
+    )
+
+
+async def _open(visit: Visit, brand_id: int, mention_id: int | None, post: Post | None) -> int:
+    async with visit.house.store.writing() as session:
+        turn = visit.turn(session)
+        if post is not None:
+            concern = Concern(brand_id, BY_HAND, visit.member.name)
+            await write_posts(session, BY_HAND, [Kept(post, (concern,))], visit.now)
+            mention_id = await session.scalar(
+                select(Mention.id).where(Mention.platform == post.platform, Mention.native_id == post.native_id)
+            )
+        if mention_id is None:
+            raise Refused(_("This mention is not known for this brand."))
+        return (await actions.open_by_hand(turn, brand_id, mention_id, visit.member_id)).id
+
+
+@routes.post("/cases/{case:\\d+}/{verb:[a-z-]+}")
+async def act(request: web.Request) -> web.Response:
+    """One action; a refusal is shown beside the case as it has become."""
+    visit, number, verb = request[VISIT], int(request.match_info["case"]), request.match_info["verb"]
+    if verb not in _DOES:
+        raise web.HTTPNotFound(text="There is no such action.\n")
+    does, done = _DOES[verb]
+    form = await _form(request)
+    sentence, refused = visit.t(done), False
+    try:
+        async with visit.house.store.writing() as session:
+            await does(visit.turn(session), number, visit.member_id, form)
+    except Refused as refusal:
+        sentence, refused = refusal.said(visit.t), True
+    if not is_fragment(request):
+        raise web.HTTPSeeOther(f"/cases/{number}")
+    return toast(page(request, "_case.html", **await case_values(visit, number)), sentence, refused=refused)
