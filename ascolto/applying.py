@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from ascolto.house import utc_now
+from ascolto.printing import print_json
 from config.settings import Settings
 from models.catalogue import Contents
 from models.errors import OperatorError
@@ -32,7 +33,7 @@ def read(file: Path) -> Contents:
 def apply(settings: Settings, file: Path, *, json: bool) -> None:
     changes = asyncio.run(_apply(settings.store.path, read(file)))
     if json:
-        typer.echo(msgspec.json.encode(changes))
+        print_json(changes)
         return
     for change in changes:
         typer.echo(f"{change.what}: {change.kind} {change.slug}")

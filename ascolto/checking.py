@@ -5,13 +5,13 @@ from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ascolto.house import utc_now
 from ascolto.platforms import Tools, build
+from ascolto.printing import print_json
 from config.settings import Connection, Settings
 from connections.http import session as http_session
 from connections.webhooks import WebhookDoor
@@ -39,7 +39,7 @@ def check(settings: Settings, *, json: bool) -> int:
     """Prints the findings; returns 1 when anything is wrong."""
     findings = asyncio.run(_check(settings))
     if json:
-        typer.echo(msgspec.json.encode(findings))
+        print_json(findings)
     else:
         _print(findings)
     return int(any(finding.state == "wrong" for finding in findings))

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import delete, func, select
 
 from ascolto.house import House, utc_now
+from ascolto.printing import print_json
 from ascolto.showing import brand_ids
 from config.settings import Settings
 from models.errors import OperatorError
@@ -59,7 +60,7 @@ def import_file(settings: Settings, file: Path, brand: str, *, read: bool, json:
         raise OperatorError(f"There is no file {file}.")
     report = asyncio.run(_import(settings, file, brand, read=read, quiet=json))
     if json:
-        typer.echo(msgspec.json.encode(report))
+        print_json(report)
         return 0
     again = f" (begun again at row {report.resumed_at})" if report.resumed_at else ""
     typer.echo(

@@ -56,6 +56,12 @@ class Redaction:
 redaction = Redaction()
 
 
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The finished line once more: a trace is put in only at the end."""
+        return redaction.hide(super().format(record))
+
+
 def configure(level: str = "info", style: str = "auto") -> None:
     """Everything that logs, the libraries too, goes through one formatter and the redaction."""
     machine = style == "json" or (style == "auto" and not sys.stderr.isatty())
@@ -75,7 +81,7 @@ def configure(level: str = "info", style: str = "auto") -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction, last],
         )

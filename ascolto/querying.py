@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ascolto.printing import print_json
 from models.errors import OperatorError
 from models.exported import Exported
 from models.query import QueryError, Subject, parse
@@ -32,7 +33,7 @@ def test(query: str, file: Path | None, *, json: bool) -> int:
         matched += 1
         why = parsed.why(text, subject)
         if json:
-            typer.echo(msgspec.json.encode({"line": number, "why": why, "text": text}))
+            print_json({"line": number, "why": why, "text": text})
         else:
             console.print(_shown(number, text, why))
     if not json:

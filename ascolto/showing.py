@@ -5,7 +5,6 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +12,7 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ascolto.house import utc_now
+from ascolto.printing import print_json
 from config.settings import Settings
 from insights import digests
 from insights.periods import Kind
@@ -146,7 +146,7 @@ def digest(settings: Settings, period: str, day: str, language: str, zone: str, 
 
     lines = looked_up(settings, look)
     if json:
-        typer.echo(msgspec.json.encode(lines))
+        print_json(lines)
     else:
         typer.echo("\n".join(lines))
 
@@ -154,7 +154,7 @@ def digest(settings: Settings, period: str, day: str, language: str, zone: str, 
 def _print(rows: list[dict[str, object]], columns: tuple[str, ...], json: bool) -> None:
     if json:
         for row in rows:
-            typer.echo(msgspec.json.encode(row))
+            print_json(row)
         return
     if not rows:
         typer.echo("Nothing found.", err=True)

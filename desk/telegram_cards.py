@@ -48,6 +48,10 @@ LABELS: Final[dict[Verb, str]] = {
 SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
 
 
+def label(verb: Verb, t: Translator) -> str:
+    return t(LABELS[verb])
+
+
 def render(view: View, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]:
     """A card as Telegram's HTML with its buttons; every word of a stranger's is escaped."""
     if isinstance(view, DigestView):
@@ -123,7 +127,7 @@ def _alert(view: AlertView, t: Translator) -> str:
 
 
 def _buttons(card: Card, t: Translator) -> InlineKeyboardMarkup | None:
-    buttons = [button(t(LABELS[verb]), verb, card.case) for verb in card.buttons]
+    buttons = [button(label(verb, t), verb, card.case) for verb in card.buttons]
     link = _open(card, t)
     rows = [buttons[n : n + 2] for n in range(0, len(buttons), 2)]
     return InlineKeyboardMarkup([*rows, *([[link]] if link else [])]) if rows or link else None
@@ -132,7 +136,7 @@ def _buttons(card: Card, t: Translator) -> InlineKeyboardMarkup | None:
 def _alert_buttons(card: Card, t: Translator) -> InlineKeyboardMarkup:
     link = _open(card, t)
     rows: Sequence[Sequence[InlineKeyboardButton]] = [
-        [button(t(LABELS["claim"]), "claim", card.case)],
+        [button(label("claim", t), "claim", card.case)],
         *([[link]] if link else []),
     ]
     return InlineKeyboardMarkup(rows)
@@ -161,7 +165,7 @@ def _whole(text: str) -> list[str]:
 
 
 def _preview_row(shown: Preview, t: Translator) -> list[InlineKeyboardButton]:
-    edit = button(t(LABELS["edit"]), "edit", shown.case)
+    edit = button(label("edit", t), "edit", shown.case)
     if not shown.can_publish:
         return [button(t("I have answered there"), "published_by_hand", shown.case), edit]
     if any(finding.stops for finding in shown.findings):
@@ -183,9 +187,9 @@ def choices(found: Sequence[Choice], case: int) -> tuple[str, InlineKeyboardMark
 
 
 def button(
-    label: str, verb: Verb, case: int, text: str = "", reply: int | None = None, revision: int | None = None
+    words: str, verb: Verb, case: int, text: str = "", reply: int | None = None, revision: int | None = None
 ) -> InlineKeyboardButton:
     """Carries a token, not JSON: `verb|case|reply|revision|text`."""
     begin = f"{verb}|{case}|{reply or ''}|{revision or ''}|"
     room = TOKEN - len(begin)
-    return InlineKeyboardButton(label, callback_data=begin + text.encode()[:room].decode(errors="ignore"))
+    return InlineKeyboardButton(words, callback_data=begin + text.encode()[:room].decode(errors="ignore"))

@@ -135,7 +135,8 @@ def _work(counted: Numbers, t: Translator) -> Iterator[str]:
 def _topics(counted: Numbers, t: Translator) -> Iterator[str]:
     now, usual = counted.heard.topics, counted.usual.topics if counted.usual else {}
     if now:
-        yield t("About: {topics}", topics=", ".join(f"{topic} {count}" for topic, count in list(now.items())[:4]))
+        said = ", ".join(f"{topic} {count}" for topic, count in list(now.items())[:4])
+        yield t("About: {topics}", topics=said)
     grown = max(now, key=lambda topic: now[topic] - usual.get(topic, 0), default=None) if counted.usual else None
     if grown is not None and now[grown] >= 5 and now[grown] >= 2 * max(usual.get(grown, 0), 1):
         yield t(

@@ -7,8 +7,9 @@ from statistics import quantiles
 from typing import Final
 
 import msgspec
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from insights.periods import Period
 from models.case import OPEN, Case, CaseEvent
@@ -92,18 +93,18 @@ async def heard(session: AsyncSession, brand_ids: Sequence[int], period: Period)
 
 
 async def _cases(session: AsyncSession, brand_ids: Sequence[int], period: Period) -> dict[str, int]:
-    def within(moment: object) -> tuple[object, object]:
-        return moment >= period.start, moment < period.end  # type: ignore[operator]
+    def within(moment: InstrumentedAttribute[datetime]) -> ColumnElement[bool]:
+        return and_(moment >= period.start, moment < period.end)
 
     ours = Case.brand_id.in_(brand_ids)
-    opened = await session.scalar(select(func.count(Case.id)).where(ours, *within(Case.opened_at)))  # type: ignore[arg-type]
+    opened = await session.scalar(select(func.count(Case.id)).where(ours, within(Case.opened_at)))
     kinds = await session.execute(
-        select(CaseEvent.kind, func.count(CaseEvent.case_id.distinct()))
+        select(CaseEvent.kind, func.count(CaseEvent.case_id.distinct()).label("cases"))
         .join(Case, Case.id == CaseEvent.case_id)
-        .where(ours, CaseEvent.kind.in_(("published", "copied", "dismissed")), *within(CaseEvent.at))  # type: ignore[arg-type]
+        .where(ours, CaseEvent.kind.in_(("published", "copied", "dismissed")), within(CaseEvent.at))
         .group_by(CaseEvent.kind)
     )
-    by_kind: dict[str, int] = dict(kinds.tuples().all())
+    by_kind = {row.kind: row.cases for row in kinds}
     still = await session.scalar(
         select(func.count(Case.id)).where(ours, Case.state.in_(OPEN), Case.opened_at < period.end)
     )

@@ -119,12 +119,15 @@ def _settle(delivery: Delivery, *, written: bool) -> None:
 def read(body: bytes, now: datetime) -> tuple[tuple[Post, ...], list[dict[str, str | int]]]:
     """The posts of a body, and what is wrong with which of them; one wrong row refuses the whole delivery."""
     try:
-        rows = msgspec.json.decode(body, type=list[msgspec.Raw] | msgspec.Raw)
+        many = body.lstrip()[:1] == b"["
+        rows = (
+            msgspec.json.decode(body, type=list[msgspec.Raw]) if many else [msgspec.json.decode(body, type=msgspec.Raw)]
+        )
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return (), [{"row": 0, "reason": str(error)}]
     posts: list[Post] = []
     wrong: list[dict[str, str | int]] = []
-    for number, row in enumerate(rows if isinstance(rows, list) else [rows]):
+    for number, row in enumerate(rows):
         try:
             posts.append(from_json(bytes(row), now, "live", platform="webhook"))
         except ValueError as error:

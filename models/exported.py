@@ -34,7 +34,8 @@ class Exported(msgspec.Struct, kw_only=True):
     id: str | int
     author: ExportedAuthor
     text: str
-    created_at: datetime
+    created_at: str | int | float
+    """ISO 8601, UTC where it names no zone; or seconds since 1970."""
     platform: str = ""
     url: str | None = None
     language: str | None = None
@@ -51,7 +52,9 @@ def from_json(line: bytes, now: datetime, origin: Origin, platform: str = "") ->
     """One JSON object; raises ValueError with the reason."""
     try:
         return to_post(_decoder.decode(line), now, origin, platform)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError("this is not UTF-8") from error
+    except msgspec.DecodeError as error:
         raise ValueError(_plain_reason(error)) from error
 
 
@@ -78,7 +81,7 @@ def from_columns(row: Mapping[str, str | None], now: datetime, origin: Origin, p
 def to_post(exported: Exported, now: datetime, origin: Origin, platform: str = "") -> Post:
     """Our noun, or ValueError with the reason."""
     native_id, text = str(exported.id).strip(), exported.text
-    created_at = exported.created_at if exported.created_at.tzinfo else exported.created_at.replace(tzinfo=UTC)
+    created_at = _moment(exported.created_at)
     url = (exported.url or "").strip()
     followers = exported.author.followers
     for wrong, reason in (
@@ -113,6 +116,16 @@ def to_post(exported: Exported, now: datetime, origin: Origin, platform: str = "
         origin=origin,
         metrics={name: value for name, value in (exported.metrics or {}).items() if isinstance(value, int)},
     )
+
+
+def _moment(said: str | float) -> datetime:
+    try:
+        if isinstance(said, str):
+            moment = datetime.fromisoformat(said.strip())
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return datetime.fromtimestamp(said, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError("created_at is not a time like 2026-11-21T10:00:00Z") from error
 
 
 def _plain_reason(error: Exception) -> str:

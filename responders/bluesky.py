@@ -5,8 +5,8 @@ https://docs.bsky.app/docs/advanced-guides/posts, https://atproto.com/specs/reco
 The record's key is made from the reply's own key, so that the record can be looked up whatever became of the call.
 """
 
+import hashlib
 import re
-import zlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -116,8 +116,13 @@ class BlueskyVoice:
 
 
 def record_key(key: str) -> str:
-    """A TID: 53 bits of microseconds and 10 bits that tell apart what has the same microsecond, in sortable base 32."""
-    number = int(_moment(key).timestamp() * 1_000_000) << 10 | zlib.crc32(key.encode()) & 1023
+    """A TID: 53 bits of microseconds and 10 bits that tell apart what has the same microsecond, in sortable base 32.
+
+    Below the millisecond it comes from the key itself: the same key gives the same record, another key another.
+    """
+    chance = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
+    microseconds = int(_moment(key).timestamp() * 1000) * 1000 + chance % 1000
+    number = microseconds << 10 | chance >> 22
     return "".join(_TID[number >> shift & 31] for shift in range(60, -1, -5))
 
 

@@ -85,6 +85,7 @@ def _engine(path: Path, begin: str, connections: int) -> AsyncEngine:
         pool_size=connections,
         max_overflow=0,
         connect_args={"isolation_level": None},
+        hide_parameters=True,  # an error must not carry what somebody wrote into the log
     )
 
     @event.listens_for(engine.sync_engine, "connect")

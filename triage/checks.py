@@ -18,6 +18,11 @@ from models.query import Query, Subject, parse
 from models.text import fold
 
 
+def _(message: str) -> str:
+    """Marks a sentence for translation; it is translated where it is shown."""
+    return message
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """`message` is the sentence to translate, `values` fill its {places}; one that `stops` cannot be approved."""
 
@@ -84,7 +89,7 @@ class Checker:
     def check(self, draft: Draft) -> list[Finding]:
         """What stops it first, then what should be seen."""
         if not draft.text.strip():
-            return [Finding(kind="empty", message="The reply is empty.", stops=True)]
+            return [Finding(kind="empty", message=_("The reply is empty."), stops=True)]
         found = [
             *self._length(draft),
             *_places(draft.text),
@@ -102,21 +107,21 @@ class Checker:
         length = can.length(draft.text)
         if length > can.longest:
             values = {"length": str(length), "longest": str(can.longest)}
-            yield Finding(kind="length", message="Too long: {length} of {longest}.", values=values, stops=True)
+            yield Finding(kind="length", message=_("Too long: {length} of {longest}."), values=values, stops=True)
 
     def _language(self, draft: Draft) -> Iterator[Finding]:
         found = self.identify(draft.text)
         if "und" not in (found, draft.language) and found != draft.language:
             yield Finding(
                 kind="language",
-                message="The reply seems to be in {reply}, the post is in {post}.",
+                message=_("The reply seems to be in {reply}, the post is in {post}."),
                 values={"reply": found, "post": draft.language},
             )
 
 
 def _places(text: str) -> Iterator[Finding]:
     for place in dict.fromkeys(_PLACE.findall(text)):
-        yield Finding(kind="placeholder", message="Still to be filled: {place}", values={"place": place}, stops=True)
+        yield Finding(kind="placeholder", message=_("Still to be filled: {place}"), values={"place": place}, stops=True)
 
 
 def _links(draft: Draft) -> Iterator[Finding]:
@@ -124,9 +129,9 @@ def _links(draft: Draft) -> Iterator[Finding]:
     for link in links:
         host = (urlsplit(link if "://" in link else f"https://{link}").hostname or "").removeprefix("www.")
         if not any(host == own or host.endswith(f".{own}") for own in draft.brand.links):
-            yield Finding(kind="link", message="This link is not the brand's own: {host}", values={"host": host})
+            yield Finding(kind="link", message=_("This link is not the brand's own: {host}"), values={"host": host})
     if not links and draft.brand.help_link and draft.complaint:
-        yield Finding(kind="reference", message="A link helps: {link}", values={"link": draft.brand.help_link})
+        yield Finding(kind="reference", message=_("A link helps: {link}"), values={"link": draft.brand.help_link})
 
 
 def _personal(draft: Draft) -> Iterator[Finding]:
@@ -136,40 +141,40 @@ def _personal(draft: Draft) -> Iterator[Finding]:
     phones = [p for p in _PHONE.findall(text) if len(re.sub(r"\D", "", p)) >= 9 and p not in numbers]
     for found in dict.fromkeys([*emails, *numbers, *phones]):
         yield Finding(
-            kind="personal", message="This looks like somebody's personal data: {found}", values={"found": found}
+            kind="personal", message=_("This looks like somebody's personal data: {found}"), values={"found": found}
         )
 
 
 def _promises(text: str) -> Iterator[Finding]:
     for words in _found(_PROMISE, text)[:2]:
-        yield Finding(kind="promise", message="Is this promise approved? “{words}”", values={"words": words})
+        yield Finding(kind="promise", message=_("Is this promise approved? “{words}”"), values={"words": words})
 
 
 def _manners(draft: Draft) -> Iterator[Finding]:
     for words in _found(_RUDE, draft.text)[:1]:
-        yield Finding(kind="manners", message="This may sound rude: “{words}”", values={"words": words})
+        yield Finding(kind="manners", message=_("This may sound rude: “{words}”"), values={"words": words})
     letters = [c for c in draft.text if c.isalpha()]
     if len(letters) > 15 and sum(c.isupper() for c in letters) > 0.6 * len(letters):
-        yield Finding(kind="manners", message="Capital letters read as shouting.")
+        yield Finding(kind="manners", message=_("Capital letters read as shouting."))
     if draft.complaint and not _found(_SORRY, draft.text):
-        yield Finding(kind="apology", message="They complain, and the reply has no word of apology.")
+        yield Finding(kind="apology", message=_("They complain, and the reply has no word of apology."))
 
 
 def _typos(draft: Draft) -> Iterator[Finding]:
     text = _LINK.sub("http", draft.text)
     for word in dict.fromkeys(found.lower() for found in _TWICE.findall(text)):
-        yield Finding(kind="typo", message="“{word}” stands twice.", values={"word": word})
+        yield Finding(kind="typo", message=_("“{word}” stands twice."), values={"word": word})
     if _SPACING.search(text):
-        yield Finding(kind="typo", message="Look at the spaces around the punctuation.")
+        yield Finding(kind="typo", message=_("Look at the spaces around the punctuation."))
     if draft.language == "ro" and _CEDILLA.search(text):
-        yield Finding(kind="typo", message="Romanian ș and ț are written with a comma, not a cedilla.")
+        yield Finding(kind="typo", message=_("Romanian ș and ț are written with a comma, not a cedilla."))
     if draft.language == "ro" and len(text) > 60 and fold(text) == text.lower():
-        yield Finding(kind="typo", message="The Romanian diacritics are missing.")
+        yield Finding(kind="typo", message=_("The Romanian diacritics are missing."))
     first = next((c for c in text if c.isalnum() or c == "@"), "")
     if first.islower() and not text.lstrip().startswith("http"):
-        yield Finding(kind="typo", message="It begins with a small letter.")
+        yield Finding(kind="typo", message=_("It begins with a small letter."))
     if text.count("(") != text.count(")"):
-        yield Finding(kind="typo", message="A parenthesis is open or closed alone.")
+        yield Finding(kind="typo", message=_("A parenthesis is open or closed alone."))
 
 
 def _found(query: Query, text: str) -> list[str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from languages import translator
+from models.errors import OperatorError
 from store import members
 from web.visit import HOUSE, VISIT, Visit, is_fragment
 
@@ -44,6 +45,14 @@ def gate(allowed: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-
         return response
 
     @web.middleware
+    async def trouble(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What the operator must mend is said to whoever stands before it."""
+        try:
+            return await handler(request)
+        except OperatorError as error:
+            raise web.HTTPServiceUnavailable(text=f"{error.problem}\n{error.fix}\n") from error
+
+    @web.middleware
     async def host(request: web.Request, handler: Handler) -> web.StreamResponse:
         """A page of somebody else's, whose name was made to point here, asks under its own name."""
         if (urlsplit(f"//{request.host}").hostname or "").lower() not in hosts:
@@ -60,7 +69,7 @@ def gate(allowed: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-
                 raise web.HTTPForbidden(text="This request did not begin on Ascolto's own page.\n")
         return await handler(request)
 
-    return [headers, host, origin, session]
+    return [headers, trouble, host, origin, session]
 
 
 def _dress(request: web.Request, response: web.StreamResponse) -> None:

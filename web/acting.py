@@ -25,6 +25,8 @@ routes = web.RouteTableDef()
 FIND: web.AppKey[Find] = web.AppKey("find", Find)  # type: ignore[arg-type]
 
 BY_HAND: Final = "by hand"
+MAX_SNOOZE: Final = 10_000_000
+"""Minutes; far beyond what triage allows, and not beyond the calendar."""
 Form = dict[str, str]
 Does = Callable[[Turn, int, int, Form], Awaitable[Any]]
 """(turn, case, member, form)"""
@@ -47,10 +49,10 @@ async def _assign(turn: Turn, case: int, member: int, form: Form) -> None:
 
 
 async def _snooze(turn: Turn, case: int, member: int, form: Form) -> None:
-    minutes = form.get("minutes", "")
-    if not minutes.isdigit() or len(minutes) > 6:
+    minutes = _digits(form.get("minutes", ""))
+    if minutes is None:
         raise Refused(_("Say for how long."))
-    await actions.snooze(turn, case, member, turn.now + timedelta(minutes=int(minutes)))
+    await actions.snooze(turn, case, member, turn.now + timedelta(minutes=min(minutes, MAX_SNOOZE)))
 
 
 async def _dismiss(turn: Turn, case: int, member: int, form: Form) -> None:
@@ -73,7 +75,7 @@ async def _correct(turn: Turn, case: int, member: int, form: Form) -> None:
     sentiment, mention = form.get("sentiment", ""), form.get("mention", "")
     if sentiment not in get_args(Sentiment):
         raise Refused(_("Choose negative, neutral or positive."))
-    await actions.correct(turn, case, member, sentiment, int(mention) if mention.isdigit() else None)  # type: ignore[arg-type]
+    await actions.correct(turn, case, member, sentiment, _digits(mention))  # type: ignore[arg-type]
 
 
 async def _mute(turn: Turn, case: int, member: int, form: Form) -> None:
@@ -99,10 +101,15 @@ async def _by_hand(turn: Turn, case: int, member: int, form: Form) -> None:
 
 
 def _number(form: Form, key: str) -> int:
-    text = form.get(key, "")
-    if not text.isdigit():
+    number = _digits(form.get(key, ""))
+    if number is None:
         raise Refused(_("This cannot be done now: the case has moved on. Look at it again."))
-    return int(text)
+    return number
+
+
+def _digits(text: str) -> int | None:
+    """A number as our own forms write it: plain digits, and no more than a row's number has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 _DOES: Final[dict[str, tuple[Does, str]]] = {
@@ -123,7 +130,7 @@ _DOES: Final[dict[str, tuple[Does, str]]] = {
 }
 
 
-@routes.post("/cases/{case:\\d+}/draft")
+@routes.post("/cases/{case:\\d{1,15}}/draft")
 async def draft(request: web.Request) -> web.Response:
     """Keeps what is typed, and shows what the checks say of it."""
     visit, number = request[VISIT], int(request.match_info["case"])
@@ -141,7 +148,7 @@ async def draft(request: web.Request) -> web.Response:
     )
 
 
-@routes.post("/cases/{case:\\d+}/approve")
+@routes.post("/cases/{case:\\d{1,15}}/approve")
 async def approve(request: web.Request) -> web.Response:
     """Approves exactly the text that stands in the editor, once every remark on it has been seen.
 
@@ -194,8 +201,8 @@ async def open_case(request: web.Request) -> web.Response:
     visit = request[VISIT]
     form = await _form(request)
     url = safe_url(form.get("url", "").strip()[:2_000])
-    brand = form.get("brand", "")
-    brand_id = int(brand) if brand.isdigit() and int(brand) in visit.brands else None
+    brand = _digits(form.get("brand", ""))
+    brand_id = brand if brand in visit.brands else None
     if not url or brand_id is None:
         problem = visit.t(_("Paste the address of a post, and choose a brand."))
         return page(request, "open.html", url=url, asks=False, problem=problem, **_choices(visit))
@@ -239,7 +246,7 @@ async def _open(visit: Visit, brand_id: int, mention_id: int | None, post: Post 
         return (await actions.open_by_hand(turn, brand_id, mention_id, visit.member_id)).id
 
 
-@routes.post("/cases/{case:\\d+}/{verb:[a-z-]+}")
+@routes.post("/cases/{case:\\d{1,15}}/{verb:[a-z-]+}")
 async def act(request: web.Request) -> web.Response:
     """One action; a refusal is shown beside the case as it has become."""
     visit, number, verb = request[VISIT], int(request.match_info["case"]), request.match_info["verb"]

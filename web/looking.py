@@ -24,7 +24,7 @@ KINDS: Final = ("day", "week", "month")
 
 
 @routes.get("/")
-@routes.get("/cases/{case:\\d+}")
+@routes.get("/cases/{case:\\d{1,15}}")
 async def desk(request: web.Request) -> web.Response:
     """The list, and one case beside it."""
     visit = request[VISIT]
@@ -41,12 +41,12 @@ async def case_list(request: web.Request) -> web.Response:
     return page(request, "_list.html", **await list_values(request[VISIT], view_of(request)))
 
 
-@routes.get("/cases/{case:\\d+}/view")
+@routes.get("/cases/{case:\\d{1,15}}/view")
 async def case_view(request: web.Request) -> web.Response:
     return page(request, "_view.html", **await case_values(request[VISIT], int(request.match_info["case"])))
 
 
-@routes.get("/cases/{case:\\d+}/editor")
+@routes.get("/cases/{case:\\d{1,15}}/editor")
 async def case_editor(request: web.Request) -> web.Response:
     return page(request, "_editor.html", **await case_values(request[VISIT], int(request.match_info["case"])))
 

@@ -1,0 +1,154 @@
+import json
+from pathlib import Path
+
+import pytest
+from conftest import House
+from rich.progress import Progress
+
+from ascolto import importing
+from ascolto.importing import Report, import_rows
+from config.settings import Settings
+from models.case import Alert, Case
+from models.mention import Mention
+
+
+class Running:
+    """The test house in the shape that importing is handed."""
+
+    def __init__(self, house: House) -> None:
+        from triage.matching import Matching
+
+        self.store = house.store
+        self.triage = house.triage
+        self._house, self._matching = house, Matching(house.catalogue)
+
+    async def catalogue(self):
+        return self._house.catalogue
+
+    async def matching(self):
+        return self._matching
+
+
+async def bring(house: House, file: Path, brand: str = "ferroviola") -> Report:
+    with Progress(disable=True) as progress:
+        return await import_rows(Running(house), Settings(), file, brand, progress)
+
+
+def row(number: int, **fields) -> dict:
+    known = {
+        "platform": "x",
+        "id": str(number),
+        "author": {"handle": f"a{number}"},
+        "text": f"testo {number}",
+        "created_at": "2026-11-01T10:00:00Z",
+    }
+    return {**known, **fields}
+
+
+GOOD = json.dumps(row(1)).encode()
+BAD = [
+    (b"not json", "malformed"),
+    (b'{"platform": "x"', "truncated"),
+    (b"\xff\xfe\x00", "malformed"),
+    (b'{"text": "\xff"}', "not UTF-8"),
+    (json.dumps(row(2, text="")).encode(), "text is empty"),
+    (json.dumps(row(2, text="x" * 1_500_000)).encode(), "longer than"),
+    (json.dumps(row(2, id="")).encode(), "id is empty"),
+    (json.dumps(row(2, author={})).encode(), "author: Object missing required field `handle`"),
+    (json.dumps(row(2, created_at="ieri")).encode(), "created_at"),
+    (json.dumps(row(2, created_at="2999-01-01T00:00:00Z")).encode(), "in the future"),
+    (json.dumps(row(2, created_at="0001-01-01T00:00:00Z")).encode(), "before there was a web"),
+    (json.dumps(row(2, url="javascript:alert(1)")).encode(), "not http"),
+    (json.dumps(row(2, author={"handle": "a", "followers": -1})).encode(), "negative"),
+    (json.dumps(row(2, platform="")).encode(), "platform is missing"),
+    (b"x" * 12_000_000, "malformed"),
+    (b"[" * 100_000, ""),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD, ids=[reason or "deep" for _, reason in BAD])
+async def test_a_bad_row_is_set_aside_with_its_reason_and_the_rest_goes_on(
+    house: House, tmp_path: Path, line: bytes, reason: str
+):
+    file = tmp_path / "old.jsonl"
+    file.write_bytes(GOOD + b"\n" + line + b"\n\n" + json.dumps(row(3)).encode())
+    report = await bring(house, file)
+    assert (report.new, report.rejected) == (2, 1)
+    [reject] = [json.loads(said) for said in importing.rejects_of(file).read_text().splitlines()]
+    assert reject["line"] == 2
+    assert reason in reject["reason"]
+
+
+async def test_a_file_without_bad_rows_leaves_no_rejects(house: House, tmp_path: Path):
+    file = tmp_path / "old.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + GOOD)
+    assert (await bring(house, file)).new == 1
+    assert not importing.rejects_of(file).exists()
+
+
+async def test_an_import_broken_off_goes_on_where_it_was(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importing, "BATCH", 10)
+    file = tmp_path / "old.jsonl"
+    file.write_text("\n".join(json.dumps(row(n)) if n % 7 else "bad" for n in range(1, 101)))
+    real, calls = importing.write_posts, 0
+
+    async def breaks(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return await real(*arguments)
+
+    monkeypatch.setattr(importing, "write_posts", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        await bring(house, file)
+    monkeypatch.setattr(importing, "write_posts", real)
+    report = await bring(house, file)
+    assert (report.resumed_at, report.rows, report.duplicates) == (30, 70, 0)
+    assert len(await house.all(Mention)) == 86
+    rejects = [json.loads(said)["line"] for said in importing.rejects_of(file).read_text().splitlines()]
+    assert rejects == list(range(7, 101, 7))
+
+
+async def test_an_import_opens_no_case_and_raises_no_alert(house: House, tmp_path: Path):
+    file = tmp_path / "old.jsonl"
+    file.write_text(json.dumps(row(1, text="@ferroviola incendio, vi denuncio (-)")))
+    await bring(house, file)
+    await house.read()
+    assert await house.all(Case) == []
+    assert await house.all(Alert) == []
+
+
+CSV = """platform;id;author;author_name;author_followers;text;created_at;metrics_likes
+x;1;ana;Ana;12;"ferroviola, in
+due righe";2026-11-01 10:00;3
+x;2;bo;;;;2026-11-01 10:00;
+x;3;cy;;tanti;ferroviola;2026-11-01 10:00;
+x;4;dy;;;ferroviola;2026-11-01T10:00:00+01:00;
+"""
+
+
+async def test_csv_is_read_whatever_its_delimiter(house: House, tmp_path: Path):
+    for delimiter in ";,\t":
+        file = tmp_path / f"old{ord(delimiter)}.csv"
+        text = CSV.replace("ferroviola, in", "ferroviola in").replace(";", delimiter)
+        file.write_bytes(b"\xef\xbb\xbf" + text.replace("x" + delimiter, f"x{ord(delimiter)}" + delimiter).encode())
+        report = await bring(house, file)
+        assert (report.rows, report.new, report.rejected) == (4, 2, 2), delimiter
+    mention = (await house.all(Mention))[0]
+    assert mention.text == "ferroviola in\ndue righe"
+    assert mention.metrics == {"likes": 3}
+
+
+async def test_a_csv_row_that_is_not_utf8_is_set_aside(house: House, tmp_path: Path):
+    file = tmp_path / "old.csv"
+    file.write_bytes(b"platform,id,author,text,created_at\nx,1,a,caff\xe8,2026-11-01\nx,2,a,caffe,2026-11-01\n")
+    report = await bring(house, file)
+    assert (report.new, report.rejected) == (1, 1)
+
+
+async def test_without_a_brand_the_queries_decide(house: House, tmp_path: Path):
+    file = tmp_path / "old.jsonl"
+    file.write_text(json.dumps(row(1, text="viva ferroviola")) + "\n" + json.dumps(row(2, text="altro")))
+    report = await bring(house, file, brand="")
+    assert (report.new, report.unmatched) == (1, 1)

@@ -1,0 +1,148 @@
+import asyncio
+import json
+from io import BytesIO
+
+import aiohttp
+import pytest
+
+from connections.signatures import sign
+from connections.webhooks import WebhookDoor
+from listener.webhook import WebhookEar
+from models.post import Heard
+
+SECRET = "a secret that only two know"
+NOW = 1_795_424_400
+
+
+class Site:
+    """The ear on its door, and whoever posts to it."""
+
+    def __init__(self) -> None:
+        self.door = WebhookDoor("127.0.0.1", 0)
+        self.now = NOW
+        self.ear = WebhookEar("site", SECRET, self.door, lambda: self.now)
+        self.heard: list[Heard] = []
+        self.writes = True
+        self._task: asyncio.Task | None = None
+
+    async def start(self, bookmark: str | None = None) -> None:
+        async def listen() -> None:
+            async for heard in self.ear.listen(bookmark):
+                if not self.writes:
+                    raise RuntimeError("the disk is full")
+                self.heard.append(heard)
+
+        self._task = asyncio.create_task(listen())
+        async with asyncio.timeout(5):
+            while not self.door._receivers:  # noqa: ASYNC110 - the ear says nothing when its door is open
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.door.close()
+
+    async def post(self, body: object, **headers: str) -> tuple[int, str]:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = {"X-Ascolto-Timestamp": str(self.now), "X-Ascolto-Signature": sign(SECRET, self.now, raw)}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(
+                f"http://127.0.0.1:{self.door.port}/hooks/site", data=BytesIO(raw), headers={**signed, **headers}
+            ) as answer,
+        ):
+            return answer.status, await answer.text()
+
+
+@pytest.fixture
+async def site():
+    site = Site()
+    await site.start()
+    yield site
+    await site.stop()
+
+
+def mention(number: int = 1, **fields) -> dict:
+    known = {
+        "id": f"m{number}",
+        "author": {"handle": "rita"},
+        "text": "Ferroviola male",
+        "created_at": "2026-11-23T08:00:00Z",
+    }
+    return {**known, **fields}
+
+
+async def test_what_is_signed_is_heard_and_answered_after_it_is_written(site: Site):
+    assert await site.post(mention()) == (200, '{"taken": 1}')
+    assert [(p.platform, p.native_id) for p in site.heard[0].posts] == [("webhook", "m1")]
+    status, _ = await site.post([mention(2), mention(3, platform="forum")])
+    assert status == 200
+    assert [(p.platform, p.native_id) for p in site.heard[1].posts] == [("webhook", "m2"), ("forum", "m3")]
+
+
+async def test_a_sender_is_not_told_yes_when_nothing_was_written(site: Site):
+    site.writes = False
+    status, _ = await site.post(mention())
+    assert status == 503
+    site.writes = True
+    await site.start()
+    assert (await site.post(mention()))[0] == 200, "the same delivery may come again"
+
+
+async def test_a_replay_is_refused_also_after_a_restart(site: Site):
+    body = mention()
+    await site.post(body)
+    assert (await site.post(body))[0] == 409
+    bookmark = site.heard[-1].bookmark
+    await site.stop()
+    again = Site()
+    await again.start(bookmark)
+    assert (await again.post(body))[0] == 409
+    assert again.heard == []
+    await again.stop()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Ascolto-Signature": "v1=" + "0" * 64},
+        {"X-Ascolto-Signature": ""},
+        {"X-Ascolto-Timestamp": str(NOW - 600)},
+        {"X-Ascolto-Timestamp": "now"},
+    ],
+)
+async def test_a_wrong_or_old_signature_is_refused_with_its_reason(site: Site, headers: dict):
+    status, said = await site.post(mention(), **headers)
+    assert status == 401
+    assert "Refused:" in said
+    assert site.heard == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"not json", "malformed"),
+        (b"\xff\xfe", "malformed"),
+        ({}, "`id`"),
+        (mention(text=""), "text is empty"),
+        (mention(created_at="yesterday"), "created_at"),
+        (mention(url="javascript:alert(1)"), "not http"),
+        ([mention(), mention(2, id="")], "id is empty"),
+    ],
+)
+async def test_a_wrong_row_refuses_the_delivery_and_says_which(site: Site, body: object, reason: str):
+    status, said = await site.post(body)
+    assert status == 422
+    assert reason in said
+    assert site.heard == []
+
+
+async def test_a_body_of_ten_megabytes_is_refused(site: Site):
+    status, _ = await site.post(b"[" + b" " * 10_000_000 + b"]")
+    assert status == 413
+
+
+async def test_nobody_listens_under_another_name(site: Site):
+    async with aiohttp.ClientSession() as http, http.post(f"http://127.0.0.1:{site.door.port}/hooks/other") as answer:
+        assert answer.status == 404

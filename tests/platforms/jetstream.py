@@ -1,0 +1,86 @@
+"""A Jetstream server as https://github.com/bluesky-social/jetstream describes it: cursors, replay, and its ugly parts."""
+
+import asyncio
+import json
+
+from aiohttp import WSMsgType, web
+from platforms.server import Server
+
+COLLECTION = "app.bsky.feed.post"
+
+
+class Jetstream(Server):
+    def __init__(self) -> None:
+        super().__init__()
+        self.app.router.add_get("/subscribe", self._subscribe)
+        self.events: list[dict] = []
+        self.asked: list[dict] = []
+        self.raw: list[str] = []
+        """Frames sent as they are to whoever is there."""
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._rung = asyncio.Event()
+        self._time = 1_795_424_400_000_000
+
+    @property
+    def subscribe(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/subscribe"
+
+    def post(self, text: str, did: str = "did:plc:rita", rkey: str = "", **record: object) -> dict:
+        return self.event("create", did, rkey or f"k{len(self.events)}", {"text": text, "langs": ["it"], **record})
+
+    def event(self, operation: str, did: str, rkey: str, record: dict | None = None) -> dict:
+        self._time += 1_000_000
+        commit = {"rev": "r", "operation": operation, "collection": COLLECTION, "rkey": rkey}
+        if record is not None:
+            commit |= {"record": {"$type": COLLECTION, "createdAt": "2026-11-23T08:00:00Z", **record}, "cid": "bafy"}
+        event = {"did": did, "time_us": self._time, "kind": "commit", "commit": commit}
+        self.events.append(event)
+        self._ring()
+        return event
+
+    def frame(self, raw: str) -> None:
+        self.raw.append(raw)
+        self._ring()
+
+    async def drop(self) -> None:
+        """The connection breaks in the middle."""
+        for socket in list(self._sockets):
+            await socket.close()
+
+    def _ring(self) -> None:
+        self._rung.set()
+        self._rung = asyncio.Event()
+
+    async def _subscribe(self, request: web.Request) -> web.WebSocketResponse:
+        self.asked.append(dict(request.query))
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        cursor = int(request.query.get("cursor") or 0)
+        sent = 0 if cursor else len(self.events)
+        raw = len(self.raw)
+        closing = asyncio.ensure_future(self._until_closed(socket))
+        try:
+            while not socket.closed:
+                rung = self._rung
+                for event in self.events[sent:]:
+                    if event["time_us"] > cursor:
+                        await socket.send_str(json.dumps(event))
+                sent = len(self.events)
+                for frame in self.raw[raw:]:
+                    await socket.send_str(frame)
+                raw = len(self.raw)
+                waiting = asyncio.ensure_future(rung.wait())
+                await asyncio.wait({waiting, closing}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+        except ConnectionError:
+            pass
+        finally:
+            closing.cancel()
+            self._sockets.discard(socket)
+        return socket
+
+    async def _until_closed(self, socket: web.WebSocketResponse) -> None:
+        async for message in socket:
+            if message.type is WSMsgType.ERROR:
+                return

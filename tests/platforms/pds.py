@@ -1,0 +1,91 @@
+"""A Bluesky server and app view as their documentation describes them, as far as a reply needs."""
+
+import json
+
+from aiohttp import web
+from platforms.server import Server
+
+HANDLE, PASSWORD, DID = "ferroviola.example", "abcd-efgh-ijkl-mnop", "did:plc:ours"
+
+
+class Pds(Server):
+    def __init__(self) -> None:
+        super().__init__()
+        self.app.router.add_route("*", "/xrpc/{method}", self._xrpc)
+        self.records: dict[tuple[str, str], dict] = {}
+        self.calls: list[str] = []
+        self.fails: list[tuple[int, dict, dict]] = []
+        """Next answers to createRecord: (status, body, headers)."""
+        self.lose_answer = False
+        self.tokens = 0
+        self.expired: set[str] = set()
+
+    def have(self, did: str, rkey: str, text: str, reply: dict | None = None) -> str:
+        record = {"text": text, "createdAt": "2026-11-23T08:00:00Z", **({"reply": reply} if reply else {})}
+        self.records[did, rkey] = record
+        return f"at://{did}/app.bsky.feed.post/{rkey}"
+
+    def expire(self) -> None:
+        self.expired.add(f"access-{self.tokens}")
+
+    async def _xrpc(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"].rpartition(".")[2]
+        self.calls.append(method)
+        if method in ("createSession", "refreshSession", "getPosts"):
+            return await getattr(self, f"_{method}")(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token in self.expired:
+            return _error(400, "ExpiredToken", "Token has expired")
+        if token != f"access-{self.tokens}":
+            return _error(401, "AuthMissing", "Authentication Required")
+        return await getattr(self, f"_{method}")(request)
+
+    async def _createSession(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if (body["identifier"], body["password"]) != (HANDLE, PASSWORD):
+            return _error(401, "AuthenticationRequired", "Invalid identifier or password")
+        return self._session()
+
+    async def _refreshSession(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer refresh-{self.tokens}":
+            return _error(400, "ExpiredToken", "Token has been revoked")
+        return self._session()
+
+    def _session(self) -> web.Response:
+        self.tokens += 1
+        jwts = {"accessJwt": f"access-{self.tokens}", "refreshJwt": f"refresh-{self.tokens}"}
+        return web.json_response({"did": DID, "handle": HANDLE, **jwts})
+
+    async def _getPosts(self, request: web.Request) -> web.Response:
+        found = []
+        for uri in request.query.getall("uris"):
+            did, _, rkey = uri.removeprefix("at://").replace("/app.bsky.feed.post/", "|").partition("|")
+            if record := self.records.get((did, rkey)):
+                author = {"did": did, "handle": "rita.example", "displayName": "Rita"}
+                found.append({"uri": uri, "cid": f"cid-{rkey}", "author": author, "record": record})
+        return web.json_response({"posts": found})
+
+    async def _getRecord(self, request: web.Request) -> web.Response:
+        repo, rkey = request.query["repo"], request.query["rkey"]
+        record = self.records.get((repo, rkey))
+        if record is None:
+            return _error(400, "RecordNotFound", f"Could not locate record: at://{repo}/app.bsky.feed.post/{rkey}")
+        uri = f"at://{repo}/app.bsky.feed.post/{rkey}"
+        return web.json_response({"uri": uri, "cid": f"cid-{rkey}", "value": record})
+
+    async def _createRecord(self, request: web.Request) -> web.Response:
+        if self.fails:
+            status, body, headers = self.fails.pop(0)
+            return web.Response(status=status, text=json.dumps(body), headers=headers)
+        body = await request.json()
+        assert (body["repo"], body["collection"]) == (DID, "app.bsky.feed.post")
+        assert (DID, body["rkey"]) not in self.records, "said twice"
+        self.records[DID, body["rkey"]] = body["record"]
+        if self.lose_answer:
+            self.lose_answer = False
+            request.transport.close()
+        return web.json_response({"uri": f"at://{DID}/app.bsky.feed.post/{body['rkey']}", "cid": "cid-new"})
+
+
+def _error(status: int, error: str, message: str) -> web.Response:
+    return web.json_response({"error": error, "message": message}, status=status)
