@@ -1,12 +1,15 @@
 """A house for tests: a real database in a temporary folder, a brand, a queue, a few members, and time in hand."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import settings
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +27,10 @@ from triage.reading import Triage
 from triage.turn import Turn
 
 T = TypeVar("T")
+
+# The first example may load a model, and these machines are shared: no example is judged by its time.
+settings.register_profile("ascolto", deadline=None)
+settings.load_profile("ascolto")
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday
 
@@ -74,6 +81,13 @@ CONTENTS = Contents(
         SavedReply(code="thanks", brand="ferroviola", language="it", intents=("praise",), text="{{ author }} grazie!"),
     ),
 )
+
+
+def needed(module: str, reason: str) -> Any:
+    """A module that some tests need: skipped aloud where it is missing, failed where ASCOLTO_REQUIRED names it."""
+    if module in os.environ.get("ASCOLTO_REQUIRED", "").split(","):
+        return import_module(module)
+    return pytest.importorskip(module, reason=reason)
 
 
 class MarkReader:

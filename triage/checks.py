@@ -153,7 +153,7 @@ def _promises(text: str) -> Iterator[Finding]:
 def _manners(draft: Draft) -> Iterator[Finding]:
     for words in _found(_RUDE, draft.text)[:1]:
         yield Finding(kind="manners", message=_("This may sound rude: “{words}”"), values={"words": words})
-    letters = [c for c in draft.text if c.isalpha()]
+    letters = [c for c in _LINK.sub("", draft.text) if c.isalpha()]
     if len(letters) > 15 and sum(c.isupper() for c in letters) > 0.6 * len(letters):
         yield Finding(kind="manners", message=_("Capital letters read as shouting."))
     if draft.complaint and not _found(_SORRY, draft.text):

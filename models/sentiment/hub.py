@@ -27,7 +27,7 @@ class HubClassifier:
     """Weights from safetensors only, no code from the model's repository is ever run."""
 
     def __init__(self, model: str, revision: str | None = None) -> None:
-        torch, transformers = _libraries()
+        torch, transformers, damaged = _libraries()
         if not Path(model).exists() and revision is None and model.startswith((".", "/", "~")):
             raise OperatorError(f"There is no folder {model}.", "Correct `model` under [sentiment].")
         self.name = model
@@ -38,7 +38,7 @@ class HubClassifier:
             self._model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 model, use_safetensors=True, **options
             ).eval()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, damaged) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise OperatorError(
                 f"The model {model} could not be loaded: {reason}",
@@ -73,12 +73,14 @@ def columns(id2label: Mapping[int, str], model: str) -> dict[int, int]:
     return {n: LABELS.index(label) for n, label in named.items() if label is not None}
 
 
-def _libraries() -> tuple[Any, Any]:
+def _libraries() -> tuple[Any, Any, type[Exception]]:
+    """torch, transformers, and what safetensors raises for weights that are damaged."""
     try:
         import torch
         import transformers
+        from safetensors import SafetensorError
     except ImportError as error:
         raise OperatorError(
             "A hub model needs PyTorch and transformers, which are not installed.", "pip install 'ascolto[torch]'"
         ) from error
-    return torch, transformers
+    return torch, transformers, SafetensorError

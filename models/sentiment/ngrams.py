@@ -7,8 +7,10 @@ Adaptation", 2007), so that what Italian teaches helps Romanian without drowning
 import re
 import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +53,11 @@ class NgramClassifier:
     @classmethod
     def load(cls, path: Path) -> "NgramClassifier":
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as kept:
                 fits = int(kept["format"]) == FORMAT and kept["weights"].shape == (2 << BITS, 3)
                 temperature = dict(zip(kept["languages"].tolist(), kept["temperatures"].tolist(), strict=True))
                 model = cls(kept["weights"], float(kept["scale"]), kept["bias"], temperature)
-        except (OSError, ValueError, KeyError, zlib.error) as error:
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, BadZipFile) as error:
             raise OperatorError(
                 f"The bundled model {path} cannot be read: {error}", "Install Ascolto again."
             ) from error

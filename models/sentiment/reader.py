@@ -49,6 +49,7 @@ class Reader:
 
     def read(self, texts: Sequence[str], tags: Sequence[str | None] | None = None) -> list[Reading]:
         """One reading a text, in order. `tags` are the platforms' own language tags, which win over what the text says."""
+        texts = [text.encode("utf-8", "replace").decode() for text in texts]  # half a character is none
         tags = tags or [None] * len(texts)
         languages = [self.identifier.language(text, tag) for text, tag in zip(texts, tags, strict=True)]
         spoken = [n for n, text in enumerate(texts) if any(not c.isspace() for c in text)]

@@ -14,8 +14,11 @@ function refresh() {
 }
 function listen() {
   const stream = new EventSource("/events");
-  stream.onopen = () => { if (!$("#lost").hidden) { $("#lost").hidden = true; stale.add(openCase()); refresh(); } };
-  stream.onerror = () => { $("#lost").hidden = false; };
+  stream.onopen = found;
+  stream.onerror = () => {
+    $("#lost").hidden = false;
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000); // the browser gave up; we do not
+  };
   stream.addEventListener("changed", (event) => {
     JSON.parse(event.data).forEach((number) => stale.add(number));
     timer ||= setTimeout(refresh, 250);
@@ -24,10 +27,22 @@ function listen() {
     const { case: number, said } = JSON.parse(event.data);
     toast(said, { kind: "alert", href: number && `/cases/${number}`, seconds: 20 });
   });
-  window.addEventListener("pagehide", () => stream.close());
+  window.addEventListener("pagehide", () => stream.close(), { once: true });
 }
 
-function toast(said, { kind = "", href = "", seconds = 5 } = {}) {
+// ——— The connection, lost and found. What was missed meanwhile is asked for again.
+function found() {
+  if ($("#lost").hidden) return;
+  $("#lost").hidden = true;
+  stale.add(openCase());
+  refresh();
+}
+window.addEventListener("offline", () => { $("#lost").hidden = false; });
+window.addEventListener("online", () => { stale.add(openCase()); refresh(); });
+document.addEventListener("htmx:sendError", () => { $("#lost").hidden = false; });
+document.addEventListener("htmx:afterOnLoad", found);
+
+function toast(said, { kind = "", href = "", seconds = 4 } = {}) {
   const box = document.createElement("div");
   box.className = `toast ${kind}`;
   const words = document.createElement(href ? "a" : "span");
@@ -55,7 +70,6 @@ function settle() {
 }
 document.addEventListener("htmx:afterSettle", settle);
 document.addEventListener("toast", (event) => toast(event.detail.said, { kind: event.detail.refused ? "refused" : "" }));
-document.addEventListener("htmx:sendError", () => { $("#lost").hidden = false; });
 document.addEventListener("htmx:responseError", (event) => toast(event.detail.xhr.responseText.slice(0, 200) || "Error", { kind: "refused" }));
 // A list that is drawn again must not lose the place of who is reading it.
 document.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target.id === "view") keepOpen(event.detail.target); });

@@ -1,0 +1,45 @@
+# Everything is set up in .venv with plain pip; nothing else on the machine is touched.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PIP = .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check bench messages clean
+
+demo: .venv/base ## A fictional brand's day on this machine; make demo ARGS=--headless plays it at once.
+	@.venv/bin/ascolto demo $(ARGS)
+
+test: .venv/test ## All tests; what they lack they skip, and say so.
+	@.venv/bin/pytest $(ARGS)
+
+check: .venv/dev ## Lint, formatting, types and the directions of imports.
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --verbose | tail -n 12
+
+bench: .venv/base ## How fast, each figure beside a yardstick of the same run.
+	@.venv/bin/python -m tests.bench $(ARGS)
+
+messages: .venv/base ## Bring the catalogues in languages/ up to date with the sentences in the code.
+	@.venv/bin/pybabel -q extract -F languages/babel.cfg -k _:1 -k t:1 -k Refused:1 -k count:1,2 --no-location \
+	  --sort-output --no-wrap --omit-header -o .venv/messages.pot triage web desk insights
+	@for code in it ro; do .venv/bin/pybabel -q update -N --no-wrap --omit-header --ignore-obsolete \
+	  -i .venv/messages.pot -o languages/$$code.po -l $$code; done
+
+.venv/base: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ascolto needs Python 3.11 or newer: make PYTHON=/path/to/it")'
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
+	@echo "Setting up .venv (a minute or two, once)"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/test: .venv/base
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+.venv/dev: .venv/test
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean: ## Forget the environment.
+	rm -rf .venv

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import OperatorError
+from models.sentiment import LABELS, load
+from models.sentiment.hub import columns
+from models.sentiment.language import Identifier
+from models.sentiment.ngrams import NgramClassifier, features, normalize
+
+READER = load()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "\n",
+        "👍",
+        "🔥🔥🔥",
+        "https://x.example/y",
+        "@user",
+        "#",
+        "\x00\x01",
+        "漢字",
+        "a" * 1_000_000,
+        "\ud800",
+    ],
+)
+def test_rubbish_is_read_without_a_crash(text: str):
+    [reading] = READER.read([text])
+    assert abs(reading.negative + reading.neutral + reading.positive - 1) < 1e-4
+    assert reading.sentiment in LABELS
+
+
+def test_an_empty_text_is_neutral_and_of_no_language():
+    [reading] = READER.read(["  "])
+    assert (reading.sentiment, reading.language, reading.neutral) == ("neutral", "und", 1.0)
+
+
+@given(st.lists(st.text(max_size=80), max_size=6))
+def test_any_batch_gives_one_reading_each_and_the_same_as_alone(texts: list[str]):
+    together = READER.read(texts)
+    assert together == [READER.read([text])[0] for text in texts]
+
+
+def test_what_is_plain_is_read_in_three_languages():
+    texts = [
+        "Servizio pessimo, tre ore di attesa e nessuna risposta",
+        "Grazie mille, gentilissimi e veloci",
+        "Ce mizerie, am așteptat două ore degeaba",
+        "Mulțumesc, totul a fost perfect",
+        "Terrible service, still waiting for my refund",
+        "Thank you so much, great staff",
+    ]
+    assert [r.sentiment for r in READER.read(texts)] == ["negative", "positive"] * 3
+
+
+def test_diacritics_are_not_needed():
+    assert normalize("Mulțumesc și așa") == normalize("Multumesc si asa") == normalize("Mulţumesc şi aşa")
+
+
+def test_a_languages_own_weights_are_beside_the_shared_ones():
+    shared, _ = features("buono", "und")
+    both, values = features("buono", "it")
+    assert set(shared) < set(both)
+    assert len(both) == 2 * len(shared) == len(values)
+
+
+def test_a_damaged_model_is_an_error_with_a_step(tmp_path):
+    path = tmp_path / "ngrams.npz"
+    READER.classifier.save(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(OperatorError, match="cannot be read"):
+        NgramClassifier.load(path)
+    np.savez(path, format=999, weights=np.zeros((2, 3)), scale=1, bias=[0], languages=[], temperatures=[])
+    with pytest.raises(OperatorError, match="another Ascolto"):
+        NgramClassifier.load(path)
+    with pytest.raises(OperatorError):
+        NgramClassifier.load(tmp_path / "nowhere.npz")
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "language"),
+    [
+        ("Il treno è in ritardo anche oggi", None, "it"),
+        ("Trenul a întârziat și astăzi foarte mult", None, "ro"),
+        ("trenul a intarziat si astazi foarte mult", None, "ro"),
+        ("The train is late again today", None, "en"),
+        ("Il treno è in ritardo", "RO-md", "ro"),
+        ("Il treno è in ritardo anche oggi", "und", "it"),
+        ("ok", None, "und"),
+        ("👍👍👍", None, "und"),
+        ("@vialunga https://x.example/una-frase-lunga", None, "und"),
+        ("", None, "und"),
+    ],
+)
+def test_the_platforms_word_first_then_the_texts_own(text: str, tag: str | None, language: str):
+    assert Identifier(("it", "ro", "en")).language(text, tag) == language
+
+
+def test_one_configured_language_needs_no_guess():
+    assert Identifier(("it",)).language("The train is late again") == "it"
+
+
+@pytest.mark.parametrize(
+    ("labels", "ours"),
+    [
+        ({0: "negative", 1: "neutral", 2: "positive"}, {0: 0, 1: 1, 2: 2}),
+        ({0: "POS", 1: "NEG", 2: "NEU"}, {0: 2, 1: 0, 2: 1}),
+        (
+            {0: "Very Negative", 1: "Negative", 2: "Neutral", 3: "Positive", 4: "Very_Positive"},
+            {0: 0, 1: 0, 2: 1, 3: 2, 4: 2},
+        ),
+    ],
+)
+def test_labels_are_mapped_by_name(labels: dict, ours: dict):
+    assert columns(labels, "m") == ours
+
+
+@pytest.mark.parametrize(
+    "labels", [{0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}, {0: "negative", 1: "positive"}, {0: "joy", 1: "anger"}, {}]
+)
+def test_labels_that_cannot_be_mapped_are_refused(labels: dict):
+    with pytest.raises(OperatorError, match="cannot be mapped"):
+        columns(labels, "some/model")
