@@ -29,6 +29,8 @@ from triage.publishing import Mouth
 SECOND: Final = 1.0
 SWEEP: Final = 5.0
 """Seconds after which a step looks for work though nobody rang."""
+GATHER: Final = 0.05
+"""Seconds in which rings are gathered before a step looks: fifty writes a second are then twenty looks."""
 QUIET_SAVE: Final = 5.0
 """Seconds between bookmarks saved while nothing that was heard concerned us."""
 
@@ -52,10 +54,12 @@ async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written
     owner = await house.owner(ear.name)
     posts = matching.kept(heard.posts, ear.name, owner)
     edits = [matching.one(post, ear.name, owner) for post in heard.edits]
-    async with house.store.reading() as session:
-        known = await mentions.known(session, [*heard.deletions, *heard.edits])
-    edits = [kept for kept in edits if kept.concerns or (kept.post.platform, kept.post.native_id) in known]
-    deletions = [gone for gone in heard.deletions if (gone.platform, gone.native_id) in known]
+    deletions = heard.deletions
+    if edits or deletions:
+        async with house.store.reading() as session:
+            known = await mentions.known(session, [*deletions, *heard.edits])
+        edits = [kept for kept in edits if kept.concerns or (kept.post.platform, kept.post.native_id) in known]
+        deletions = tuple(gone for gone in deletions if (gone.platform, gone.native_id) in known)
     if quiet and not (posts or edits or deletions):
         return None
     async with house.store.writing() as session:
@@ -151,9 +155,10 @@ async def act(house: House, desk: Desk, watch: Watch) -> None:
 
 
 async def _whenever_rung(house: House, watch: Watch, step: Callable[[], Awaitable[int]], sweep: float = SWEEP) -> None:
-    """Does steps until there is nothing left to do, then waits for the bell."""
+    """Does steps until there is nothing left to do, then waits for the bell; what rings soon after is gathered."""
     while not watch.stopping.is_set():
         seen = house.store.doorbell.rings
         if await step() == 0:
             watch.good()
             await house.wait(seen, sweep, watch.stopping)
+            await asyncio.sleep(GATHER)

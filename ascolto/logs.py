@@ -72,7 +72,9 @@ def configure(level: str = "info", style: str = "auto") -> None:
         structlog.processors.format_exc_info,
         redaction,
     ]
-    last: Processor = structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer()
+    # Plain: a trace with local variables would hold what somebody wrote.
+    pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    last: Processor = structlog.processors.JSONRenderer() if machine else pretty
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -25,6 +25,8 @@ log = structlog.get_logger("ascolto")
 FIRST: Final = 1.0
 LONGEST: Final = 300.0
 """Seconds between tries; doubles from the first to the longest, a fifth more or less by chance."""
+STEADY: Final = timedelta(minutes=1)
+"""What worked for so long begins again with the shortest wait; what connects only to fail at once does not."""
 HUMAN: Final = 60.0
 """Seconds between looks whether a human has mended what only a human can."""
 DRAIN: Final = 8.0
@@ -63,7 +65,6 @@ class Watch:
             self._become("ok")
             if back:
                 log.info("back", what=self.label)
-        self.failures = 0
 
     def bad(self, health: Health, reason: str, fix: str = "", wait: float | None = None) -> None:
         """It does not; said in the log once, however often it is tried."""
@@ -146,7 +147,8 @@ class Supervisor:
 
     def _went_wrong(self, watch: Watch, error: Exception) -> float:
         """Writes down what happened, and says how many seconds to wait."""
-        watch.failures += 1
+        steady = watch.health == "ok" and self._now() - watch.since >= STEADY
+        watch.failures = 1 if steady else watch.failures + 1
         wait = backoff(watch.failures)
         match error:
             case Unavailable():

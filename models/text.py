@@ -12,25 +12,34 @@ import regex
 MAX_TEXT = 20_000
 """Characters of one post that are kept; what is beyond is cut, and the cut is shown with an ellipsis."""
 
-_MARKS = re.compile(
-    "[\u0300-\u036f\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]+"
+# Combining marks of the scripts whose letters carry them, and characters that are not seen.
+_DROPPED = re.compile(
+    "[\u0300-\u036f\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+    "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
 )
-_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
-_LETTERS = str.maketrans(
-    {"đ": "d", "ð": "d", "ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe", "’": "'", "‘": "'", "ʼ": "'"}
-)
+_OWN = {"đ": "d", "ð": "d", "ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe", "’": "'", "‘": "'", "ʼ": "'"}
+"""Letters that Unicode does not take apart."""
+_HAS_OWN = re.compile(f"[{''.join(_OWN)}]")
+_LETTERS = str.maketrans(_OWN)
 # C0 and C1 except tab and newline, the bidi embeddings, overrides and isolates, unpaired surrogates, noncharacters.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _GRAPHEME = regex.compile(r"\X")
 
 
 def fold(text: str) -> str:
-    """Case, diacritics, compatibility forms and unseen characters taken away: "Ș", "ş" and "S" are one letter."""
+    """Case, diacritics, compatibility forms and unseen characters taken away: "Ș", "ş" and "S" are one letter.
+
+    Every post that is heard goes through here, most of them mostly ASCII: each step is skipped where nothing is left to do.
+    """
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFKD", text).casefold()
-    folded = unicodedata.normalize("NFKD", folded)
-    return _UNSEEN.sub("", _MARKS.sub("", folded)).translate(_LETTERS)
+    if folded.isascii():
+        return folded
+    folded = _DROPPED.sub("", unicodedata.normalize("NFKD", folded))
+    if folded.isascii() or not _HAS_OWN.search(folded):
+        return folded
+    return folded.translate(_LETTERS)
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:

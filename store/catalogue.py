@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
@@ -20,7 +21,7 @@ from models.catalogue import (
     problems,
 )
 from models.errors import OperatorError
-from store.engine import Store
+from store.engine import CATALOGUE, Store
 
 _KINDS: tuple[tuple[str, str, Any], ...] = (
     ("brand", "brands", BrandRow),
@@ -28,6 +29,10 @@ _KINDS: tuple[tuple[str, str, Any], ...] = (
     ("member", "members", MemberRow),
     ("saved reply", "saved_replies", SavedReplyRow),
 )
+
+
+LOOK: Final = 0.5
+"""Seconds."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -38,20 +43,22 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Shown:
-    """The catalogue as last read; looked at again when somebody rang, read again when its version has moved."""
+    """The catalogue as last read. What this process changes is seen at once, what another changes within LOOK seconds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._last: Catalogue | None = None
-        self._rings = -1
+        self._changes = -1
+        self._looked = 0.0
 
     async def now(self) -> Catalogue:
-        rings = self._store.doorbell.rings
-        if self._last is None or self._rings != rings:
-            async with self._store.reading() as session:
-                if self._last is None or self._last.version != await _version(session):
-                    self._last = await load(session)
-            self._rings = rings
+        changes, clock = self._store.catalogue_changes, monotonic()
+        if self._last is not None and self._changes == changes and clock - self._looked < LOOK:
+            return self._last
+        async with self._store.reading() as session:
+            if self._last is None or self._last.version != await _version(session):
+                self._last = await load(session)
+        self._changes, self._looked = changes, clock
         return self._last
 
 
@@ -82,6 +89,7 @@ async def apply(session: AsyncSession, contents: Contents, now: datetime) -> lis
         changes += await _apply_kind(session, kind, table, getattr(contents, field), now)
     if changes:
         await _bump(session)
+        session.info[CATALOGUE] = True
     return changes
 
 

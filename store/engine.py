@@ -24,6 +24,8 @@ BUSY_SECONDS: Final = 10
 LOOK_SECONDS: Final = 0.3
 """How often SQLite is asked whether another process has written."""
 READERS: Final = 4
+CATALOGUE: Final = "catalogue"
+"""Noted in the info of a session that changes brands, queues, members or saved replies."""
 
 
 class Store:
@@ -32,6 +34,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.doorbell = Doorbell()
+        self.catalogue_changes = 0
+        """How often this process has changed the catalogue."""
         self._writer = _engine(path, "BEGIN IMMEDIATE", connections=1)
         self._reader = _engine(path, "BEGIN", connections=READERS)
         self._watch: asyncio.Task[None] | None = None
@@ -41,6 +45,7 @@ class Store:
         with _in_words(self.path):
             async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
+        self.catalogue_changes += CATALOGUE in session.info
         self.doorbell.ring()
 
     @asynccontextmanager
@@ -107,7 +112,7 @@ def configure(connection: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "cache_size=-32000",
+        "cache_size=-8000",
         "temp_store=MEMORY",
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -10,12 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Case, CaseEvent, Reply
 from models.mention import Author, Bookmark, Mention, MentionBrand, MentionVersion
-from models.post import Deletion, Post
+from models.post import Deletion, Post, PostAuthor
 from models.text import clean, fold
 from store.sql import insert
 
 BATCH: Final = 500
 """Rows a statement."""
+
+MAX_NAME: Final = 200
+"""Characters of a handle or a name."""
 
 Key = tuple[str, str]
 """Platform and native id."""
@@ -190,33 +193,39 @@ def _row(post: Post, author_id: int, connection: str, now: datetime) -> dict[str
 async def _authors(session: AsyncSession, posts: Sequence[Post]) -> dict[Key, int]:
     """The numbers of the authors of these posts; what changed about them since is written down."""
     wanted = {_author_key(post): post.author for post in posts}
-    known = await session.execute(select(Author).where(tuple_(Author.platform, Author.native_id).in_(list(wanted))))
+    columns = (Author.id, Author.platform, Author.native_id, Author.handle, Author.name, Author.followers, Author.url)
+    known = await session.execute(select(*columns).where(tuple_(Author.platform, Author.native_id).in_(list(wanted))))
     ids: dict[Key, int] = {}
-    for row in known.scalars():
-        key = (row.platform, row.native_id)
-        ids[key] = row.id
-        now = wanted[key]
-        row.handle = clean(now.handle, 200) or row.handle
-        row.name = clean(now.name, 200) or row.name
-        row.followers = row.followers if now.followers is None else now.followers
-        row.url = now.url or row.url
-    missing = [
-        {
-            "platform": key[0],
-            "native_id": key[1],
-            "handle": clean(author.handle, 200),
-            "name": clean(author.name, 200),
-            "followers": author.followers,
-            "url": author.url,
-        }
-        for key, author in wanted.items()
-        if key not in ids
-    ]
+    changed = []
+    for number, platform, native_id, *before in known:
+        author = wanted[platform, native_id]
+        ids[platform, native_id] = number
+        now = [
+            clean(author.handle, MAX_NAME) or before[0],
+            clean(author.name, MAX_NAME) or before[1],
+            before[2] if author.followers is None else author.followers,
+            author.url or before[3],
+        ]
+        if now != before:
+            changed.append(dict(zip(("id", "handle", "name", "followers", "url"), (number, *now), strict=True)))
+    if changed:
+        await session.execute(update(Author), changed)
+    missing = [_author_row(key, author) for key, author in wanted.items() if key not in ids]
     if missing:
         statement = insert(session, Author).returning(Author.id, Author.platform, Author.native_id)
-        added = await session.execute(statement, missing)
-        ids |= {(row.platform, row.native_id): row.id for row in added}
+        ids |= {(row.platform, row.native_id): row.id for row in await session.execute(statement, missing)}
     return ids
+
+
+def _author_row(key: Key, author: PostAuthor) -> dict[str, Any]:
+    return {
+        "platform": key[0],
+        "native_id": key[1],
+        "handle": clean(author.handle, MAX_NAME),
+        "name": clean(author.name, MAX_NAME),
+        "followers": author.followers,
+        "url": author.url,
+    }
 
 
 async def _ids(session: AsyncSession, keys: Sequence[Key]) -> dict[Key, int]:

@@ -350,7 +350,9 @@ async def open_by_hand(turn: Turn, brand_id: int, mention_id: int, member_id: in
         turn.session.add(read)
     if read.case_id is not None:
         return await _seen(turn, read.case_id, member_id)
-    return await cases.open_case(turn, mention, await turn.session.get_one(Author, mention.author_id), read, member_id)
+    intake = await cases.Intake.of(turn, [mention.author_id])
+    author = await turn.session.get_one(Author, mention.author_id)
+    return await cases.open_case(turn, intake, mention, author, read, member_id)
 
 
 async def taken(turn: Turn, case: Case) -> Refused:

@@ -1,9 +1,10 @@
 """From a mention that was read to a case: opened, joined or taken up again."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from models.case import OPEN, Case, Reply
 from models.mention import Author, AuthorMute, Mention, MentionBrand
@@ -20,32 +21,89 @@ NO_QUEUE_RESOLUTION: Final = timedelta(hours=8)
 OPENING: Final = frozenset({"complaint", "lead", "crisis"})
 
 
-async def take(turn: Turn, mention: Mention, author: Author, read: MentionBrand, *, opens: bool) -> Case | None:
+class Intake:
+    """What must be known of some authors before their mentions are taken in, asked once for a whole batch."""
+
+    def __init__(self, cases: Iterable[Case], mutes: Iterable[AuthorMute]) -> None:
+        self._cases: dict[tuple[int, int], list[Case]] = {}
+        for case in cases:
+            self.opened(case)
+        self._mutes = {(mute.brand_id, mute.author_id) for mute in mutes}
+
+    @classmethod
+    async def of(cls, turn: Turn, author_ids: Iterable[int]) -> "Intake":
+        wanted = list(set(author_ids))
+        recent = or_(
+            Case.state.in_(OPEN), Case.opened_at >= turn.now - EARLIER, Case.ended_at >= turn.now - REOPEN_WINDOW
+        )
+        cases = await turn.session.scalars(select(Case).where(Case.author_id.in_(wanted), recent).order_by(Case.id))
+        mutes = await turn.session.scalars(select(AuthorMute).where(AuthorMute.author_id.in_(wanted)))
+        return cls(cases, mutes)
+
+    def opened(self, case: Case) -> None:
+        self._cases.setdefault((case.brand_id, case.author_id), []).append(case)
+
+    def goes_on(self, turn: Turn, brand_id: int, author_id: int, thread: str) -> Case | None:
+        """The case that a mention goes on with: the open one, else the last that ended not too long ago."""
+        same = [case for case in self._cases.get((brand_id, author_id), ()) if case.thread == thread]
+        for case in reversed(same):
+            if case.state in OPEN:
+                return case
+        last = same[-1] if same else None
+        return last if last and last.ended_at and turn.now - last.ended_at <= REOPEN_WINDOW else None
+
+    def earlier(self, turn: Turn, brand_id: int, author_id: int) -> int:
+        """How many cases this author had with the brand of late."""
+        cases = self._cases.get((brand_id, author_id), ())
+        return sum(case.opened_at >= turn.now - EARLIER for case in cases)
+
+    def muted(self, brand_id: int, author_id: int) -> bool:
+        return (brand_id, author_id) in self._mutes
+
+
+async def take(
+    turn: Turn, intake: Intake, mention: Mention, author: Author, read: MentionBrand, *, opens: bool
+) -> Case | None:
     """The case that a mention belongs to after it was read, or None. `opens` is false for what is only stored."""
-    case = await _latest(turn, read.brand_id, author.id, mention.thread)
-    if case is not None and _goes_on(case, turn):
-        return await _join(turn, case, mention, author, read)
-    if not opens or not await _needs_a_human(turn, mention, author, read):
-        return None
-    return await open_case(turn, mention, author, read)
+    case = intake.goes_on(turn, read.brand_id, author.id, mention.thread)
+    needs = await _needs_a_human(turn, intake, mention, read)
+    if case is not None:
+        return await _join(turn, case, mention, read, needs=needs)
+    return await open_case(turn, intake, mention, author, read) if opens and needs else None
 
 
 async def open_case(
-    turn: Turn, mention: Mention, author: Author, read: MentionBrand, member: int | None = None
+    turn: Turn, intake: Intake, mention: Mention, author: Author, read: MentionBrand, member: int | None = None
 ) -> Case:
     """A new case, routed, with its deadlines, its place in a storm and on the desks."""
-    topics, language = read.topics, read.language or "und"
+    case = _new(turn, mention, read, member)
+    turn.session.add(case)
+    await turn.session.flush()
+    read.case_id = case.id
+    storm = await storms.join(turn, case, mention.folded)
+    earlier = intake.earlier(turn, read.brand_id, author.id)
+    _weigh(case, negative=read.negative or 0.0, followers=author.followers, earlier=earlier, storm=storm)
+    turn.note(case, "opened", member)
+    intake.opened(case)
+    await place_case(turn, case)
+    if case.grave:
+        await alerts.grave(turn, case, cues.words(case.grave, mention.text))
+    return case
+
+
+def _new(turn: Turn, mention: Mention, read: MentionBrand, member: int | None) -> Case:
+    language = read.language or "und"
     case = Case(
         brand_id=read.brand_id,
-        author_id=author.id,
+        author_id=mention.author_id,
         platform=mention.platform,
         thread=mention.thread,
-        queue_id=routing.route(turn.catalogue, read.brand_id, language, topics),
+        queue_id=routing.route(turn.catalogue, read.brand_id, language, read.topics),
         language=language,
         state="waiting",
         intent=read.intent or "chatter",
         sentiment=read.felt or "neutral",
-        topics=topics,
+        topics=read.topics,
         grave=read.grave,
         points=0,
         parts=(),
@@ -59,15 +117,6 @@ async def open_case(
         revision=0,
     )
     set_deadlines(turn, case)
-    turn.session.add(case)
-    await turn.session.flush()
-    read.case_id = case.id
-    await storms.join(turn, case, mention.folded)
-    await weigh(turn, case)
-    turn.note(case, "opened", member)
-    await place_case(turn, case)
-    if case.grave:
-        await alerts.grave(turn, case, cues.words(case.grave, mention.text))
     return case
 
 
@@ -75,22 +124,30 @@ async def weigh(turn: Turn, case: Case) -> None:
     """Counts a case's points anew from what is written down."""
     await turn.session.flush()
     author = await turn.session.get_one(Author, case.author_id)
-    earlier = await turn.session.scalar(
-        select(func.count()).where(
-            Case.brand_id == case.brand_id,
-            Case.author_id == case.author_id,
-            Case.id != case.id,
-            Case.opened_at >= turn.now - EARLIER,
-        )
+    others = select(func.count(Case.id)).where(
+        Case.brand_id == case.brand_id,
+        Case.author_id == case.author_id,
+        Case.id != case.id,
+        Case.opened_at >= turn.now - EARLIER,
     )
-    case.parts = priority.parts(
+    _weigh(
+        case,
         negative=await _negativity(turn, case),
+        followers=author.followers,
+        earlier=await turn.session.scalar(others) or 0,
+        storm=await storms.size(turn, case.storm_id) if case.storm_id else 1,
+    )
+
+
+def _weigh(case: Case, *, negative: float, followers: int | None, earlier: int, storm: int) -> None:
+    case.parts = priority.parts(
+        negative=negative,
         intent=case.intent,
         grave=case.grave,
-        followers=author.followers,
+        followers=followers,
         mentions=case.mentions,
-        earlier=earlier or 0,
-        storm=await storms.size(turn, case.storm_id) if case.storm_id else 1,
+        earlier=earlier,
+        storm=storm,
     )
     case.points = priority.total(case.parts)
     case.rank = priority.rank(case.points, case.heard_at)
@@ -106,7 +163,7 @@ async def _negativity(turn: Turn, case: Case) -> float:
     return max((float(c == "negative") if c else n or 0.0 for n, c in rows), default=0.0)
 
 
-async def _join(turn: Turn, case: Case, mention: Mention, author: Author, read: MentionBrand) -> Case:
+async def _join(turn: Turn, case: Case, mention: Mention, read: MentionBrand, *, needs: bool) -> Case:
     """The author goes on: the case takes the mention in, and wakes or is taken up again when that needs a human."""
     new = read.case_id != case.id
     read.case_id = case.id
@@ -115,7 +172,7 @@ async def _join(turn: Turn, case: Case, mention: Mention, author: Author, read: 
         case.last_heard_at = mention.heard_at
     graver = bool(read.grave) and read.grave != case.grave
     worse = read.felt == "negative" and case.sentiment != "negative"
-    if await _needs_a_human(turn, mention, author, read):
+    if needs:
         case.intent = read.intent or case.intent
         case.grave = read.grave or case.grave
         case.sentiment = "negative" if read.felt == "negative" else case.sentiment
@@ -171,37 +228,23 @@ def set_deadlines(turn: Turn, case: Case) -> None:
     case.step_due = case.first_answer_due
 
 
-async def _latest(turn: Turn, brand_id: int, author_id: int, thread: str) -> Case | None:
-    return await turn.session.scalar(
-        select(Case)
-        .where(Case.brand_id == brand_id, Case.author_id == author_id, Case.thread == thread)
-        .order_by(Case.state.in_(OPEN).desc(), Case.id.desc())
-        .limit(1)
-    )
-
-
-def _goes_on(case: Case, turn: Turn) -> bool:
-    return case.state in OPEN or (case.ended_at is not None and turn.now - case.ended_at <= REOPEN_WINDOW)
-
-
-async def _needs_a_human(turn: Turn, mention: Mention, author: Author, read: MentionBrand) -> bool:
+async def _needs_a_human(turn: Turn, intake: Intake, mention: Mention, read: MentionBrand) -> bool:
     """Negative, a question to us, a threat or a lead; never spam, never a muted author."""
-    if read.intent == "spam":
+    if read.intent == "spam" or intake.muted(read.brand_id, mention.author_id):
         return False
-    asks_us = read.intent == "question" and await _to_us(turn, mention, read)
-    if not (read.felt == "negative" or read.grave or read.intent in OPENING or asks_us):
-        return False
-    muted = await turn.session.get(AuthorMute, (read.brand_id, author.id))
-    return muted is None
+    if read.felt == "negative" or read.grave or read.intent in OPENING:
+        return True
+    return read.intent == "question" and await _to_us(turn, mention, read)
 
 
 async def _to_us(turn: Turn, mention: Mention, read: MentionBrand) -> bool:
     """Whether it speaks to the brand and not only of it: it names a handle of ours, or stands in a channel or thread of ours."""
     if read.query == "owned" or read.case_id is not None:
         return True
-    if mention.parent and await turn.session.scalar(
-        select(Reply.id).where(Reply.platform == mention.platform, Reply.native_id == mention.parent)
-    ):
-        return True
     handles = turn.catalogue.brands[read.brand_id].own.get(mention.platform, ())
-    return any(f"@{fold(handle).lstrip('@')}" in mention.folded for handle in handles)
+    if any(f"@{fold(handle).lstrip('@')}" in mention.folded for handle in handles):
+        return True
+    if mention.parent is None:
+        return False
+    ours = select(Reply.id).where(Reply.platform == mention.platform, Reply.native_id == mention.parent)
+    return await turn.session.scalar(ours) is not None

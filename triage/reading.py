@@ -15,9 +15,10 @@ from models.mention import Author, Mention, MentionBrand
 from models.query import Matcher, Subject, parse
 from store.engine import Store
 from triage import cases, cues
+from triage.cases import Intake
 from triage.turn import Turn
 
-BATCH: Final = 128
+BATCH: Final = 256
 
 
 class ReadingLike(Protocol):
@@ -70,33 +71,21 @@ class Triage:
         read = partial(self.reader.read, texts, [mention.language for mention, _, _ in unread])
         readings = await asyncio.get_running_loop().run_in_executor(self.executor, read)
         topics = self._topic_matcher(catalogue)
+        said = {
+            (concern.mention_id, concern.brand_id): text for (_, _, concern), text in zip(unread, texts, strict=True)
+        }
+        read_as = dict(zip(said, readings, strict=True))
         async with self.store.writing() as session:
             turn = Turn(session, catalogue, now)
-            for (mention, _, concern), reading in zip(unread, readings, strict=True):
-                await self._take(turn, (mention.id, concern.brand_id), mention.text, reading, topics)
+            fresh = list(await session.execute(_unread().where(MentionBrand.mention_id.in_({key[0] for key in said}))))
+            intake = await Intake.of(turn, (author.id for _, author, _ in fresh))
+            for mention, author, concern in fresh:
+                key = (mention.id, concern.brand_id)
+                # Not what was read by another process, nor what was edited or deleted while we read.
+                if said.get(key) == mention.text:
+                    _note_down(concern, mention.text, read_as[key], topics, now)
+                    await cases.take(turn, intake, mention, author, concern, opens=self._opens(mention))
         return len(unread)
-
-    async def _take(
-        self,
-        turn: Turn,
-        key: tuple[int, int],
-        text: str,
-        reading: ReadingLike,
-        topics: Matcher[tuple[int, str]],
-    ) -> None:
-        concern = await turn.session.get_one(MentionBrand, key, populate_existing=True)
-        mention = await turn.session.get_one(Mention, key[0])
-        if concern.read_at is not None or mention.text != text:
-            return  # read by another process, or edited or deleted while we read
-        concern.read_at = turn.now
-        concern.language, concern.sentiment = reading.language, reading.sentiment
-        concern.negative, concern.neutral, concern.positive = reading.negative, reading.neutral, reading.positive
-        found = cues.found(text)
-        concern.intent = cues.intent(text, found, concern.felt or "neutral")
-        concern.grave = cues.grave(found, concern.felt or "neutral")
-        concern.topics = tuple(topic for brand, topic in topics.match(Subject(text)) if brand == concern.brand_id)
-        author = await turn.session.get_one(Author, mention.author_id)
-        await cases.take(turn, mention, author, concern, opens=self._opens(mention))
 
     def _opens(self, mention: Mention) -> bool:
         if mention.origin == "backfill":
@@ -112,6 +101,19 @@ class Triage:
             ]
             self._topics = (catalogue.version, Matcher(pairs))
         return self._topics[1]
+
+
+def _note_down(
+    concern: MentionBrand, text: str, reading: ReadingLike, topics: Matcher[tuple[int, str]], now: datetime
+) -> None:
+    """What a mention means to a brand, on its row."""
+    found = cues.found(text)
+    concern.read_at = now
+    concern.language, concern.sentiment = reading.language, reading.sentiment
+    concern.negative, concern.neutral, concern.positive = reading.negative, reading.neutral, reading.positive
+    concern.intent = cues.intent(text, found, concern.felt or "neutral")
+    concern.grave = cues.grave(found, concern.felt or "neutral")
+    concern.topics = tuple(topic for brand, topic in topics.match(Subject(text)) if brand == concern.brand_id)
 
 
 def _unread() -> Select[Mention, Author, MentionBrand]:

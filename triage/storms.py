@@ -58,9 +58,11 @@ async def join(turn: Turn, case: Case, folded: str) -> int:
         other.storm_id = other.id
     case.storm_id = first
     await turn.session.flush()
+    # Only the first open one stands on the desks: counting all of them up would cost more the greater the storm.
+    shown = select(func.min(Case.id)).where(Case.storm_id == first, Case.state.in_(OPEN)).scalar_subquery()
     await turn.session.execute(
         update(Case)
-        .where(Case.storm_id == first, Case.state.in_(OPEN), Case.id != case.id)
+        .where(Case.id == shown, Case.id != case.id)
         .values(revision=Case.revision + 1)
         .execution_options(synchronize_session="fetch")
     )

@@ -37,6 +37,8 @@ class Matcher(Generic[Key]):
     def match(self, subject: Subject) -> list[Key]:
         """The keys of all queries that match, in the order they were given."""
         candidates = self._candidates(subject)
+        if not candidates:
+            return []
         return [self._queries[number][0] for number in sorted(candidates) if self._queries[number][1].matches(subject)]
 
     def _candidates(self, subject: Subject) -> set[int]:

@@ -34,7 +34,7 @@ class Anchor(NamedTuple):
 class Subject:
     """One post as the matcher sees it; folded at once, cut into words only when a candidate query asks."""
 
-    __slots__ = ("__dict__", "_detect", "_language", "author", "folded", "sources", "text")
+    __slots__ = ("__dict__", "_author", "_detect", "_language", "folded", "sources", "text")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Subject:
     ) -> None:
         self.text = text
         self.folded = fold(text)
-        self.author = fold(author).lstrip("@")
+        self._author = author
         self.sources = sources
         self._language = language
         self._detect = detect
@@ -63,6 +63,11 @@ class Subject:
         for place, (start, end) in enumerate(self.spans):
             places.setdefault(self.folded[start:end], []).append(place)
         return places
+
+    @cached_property
+    def author(self) -> str:
+        """The handle, folded."""
+        return fold(self._author).lstrip("@")
 
     @cached_property
     def language(self) -> str:

@@ -70,11 +70,7 @@ class Query:
 
     def why(self, text: str, subject: Subject) -> list[str]:
         """The pieces of the original `text` that made it match, in order, each once."""
-        back = _way_back(text, len(subject.folded))
-        pieces = [
-            text[back[start] : back[end]] if back else subject.folded[start:end] for start, end in self._shown(subject)
-        ]
-        return list(dict.fromkeys(pieces))
+        return list(dict.fromkeys(_original(text, subject.folded, span) for span in self._shown(subject)))
 
     def _shown(self, subject: Subject) -> list[Span]:
         return sorted(set(self.node.spans(subject)))
@@ -249,11 +245,11 @@ def _field(token: _Token) -> Node:
     return Source(value)
 
 
-def _way_back(text: str, folded_length: int) -> list[int] | None:
-    """For each place in the folded text, the place in the original; None in the rare case where they do not line up."""
-    back: list[int] = []
-    for place, character in enumerate(text):
-        back.extend([place] * len(fold(character)))
-    if len(back) != folded_length:
-        return None
-    return [*back, len(text)]
+def _original(text: str, folded: str, span: Span) -> str:
+    """The piece of the original for a piece of the folded text; mostly it stands at the very same place."""
+    start, end = span
+    if len(text) == len(folded) and fold(text[start:end]) == folded[start:end]:
+        return text[start:end]
+    back = [place for place, character in enumerate(text) for _ in fold(character)]
+    # In rare cases characters fold together otherwise than one by one: then the folded words are the best there is.
+    return text[back[start] : back[end - 1] + 1] if len(back) == len(folded) else folded[start:end]

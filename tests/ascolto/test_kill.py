@@ -113,7 +113,7 @@ async def program(tmp_path: Path, town: Town, house: House):
 
 async def until(ask, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not await ask():  # noqa: ASYNC110 - what is waited for happens in another process
+        while not await ask():
             await asyncio.sleep(0.05)
 
 

@@ -27,7 +27,7 @@ async def keeper(fast):
 
 async def until(condition) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for rings no bell
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -91,6 +91,15 @@ async def test_going_away_and_coming_back_are_logged_once_each(keeper: Superviso
         await until(lambda: tries == 6)
         await asyncio.sleep(0.02)
     assert [line["event"] for line in logs] == ["away", "back"]
+
+
+async def test_what_connects_only_to_fail_at_once_is_tried_ever_more_seldom(keeper: Supervisor):
+    async def run(watch: Watch) -> None:
+        watch.good()
+        raise Unavailable("down again")
+
+    watch = keeper.start(run, "x", "ear")
+    await until(lambda: watch.failures >= 5)
 
 
 async def test_a_wait_that_was_asked_for_is_kept(monkeypatch: pytest.MonkeyPatch):

@@ -34,7 +34,7 @@ class Site:
 
         self._task = asyncio.create_task(listen())
         async with asyncio.timeout(5):
-            while not self.door._receivers:  # noqa: ASYNC110 - the ear says nothing when its door is open
+            while not self.door._receivers:
                 await asyncio.sleep(0.01)
 
     async def stop(self) -> None:

@@ -1,0 +1,30 @@
+"""make bench: each figure beside a yardstick measured in the same run, because machines differ and ratios less so."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import importing, latency, matching, processes
+from tests.bench.figures import Figure
+
+BENCHES: dict[str, Callable[[], list[Figure]]] = {
+    "matching": matching.measure,
+    "import": importing.measure,
+    "latency": lambda: asyncio.run(latency.measure()),
+    "process": processes.measure,
+}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(BENCHES)
+    table = Table("what", "figure", "yardstick", "ratio", "aim", box=None, pad_edge=False)
+    for name in wanted:
+        for figure in BENCHES[name]():
+            table.add_row(figure.what, figure.said, figure.yardstick, figure.ratio, figure.aim)
+    Console(width=150).print(table)
+
+
+main()

@@ -1,0 +1,164 @@
+"""From a mention written to its card on the web desk and to its card handed to a chat, at 50 mentions a second.
+
+Everything runs as `ascolto run` runs it: the reader in its thread, triage, the doorbell, the web desk with a real HTTP
+client on its event stream, and a desk that only notes when it was handed a card. The yardstick is one bare commit to the
+same disk.
+"""
+
+import asyncio
+import json
+import re
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from ascolto import flow
+from ascolto.app import App
+from ascolto.house import utc_now
+from config.settings import Settings
+from config.settings import Store as StoreSection
+from config.settings import Web as WebSection
+from desk import Did
+from models.catalogue import Brand, BrandQuery, Chat, Contents, Member, Queue
+from models.post import Heard, Post, PostAuthor
+from store import catalogue, members
+from store.engine import configure
+from tests.bench.figures import Figure, texts
+from triage import cues
+from triage.card import Card
+
+A_SECOND = 50
+SECONDS = 12
+
+
+class Ear:
+    """Says fifty things a second, each something that opens a case."""
+
+    name = platform = "bench"
+    silence = 90.0
+
+    def __init__(self) -> None:
+        self.said: dict[int, float] = {}
+
+    async def connect(self) -> None: ...
+
+    async def listen(self, _bookmark: str | None) -> AsyncGenerator[Heard, None]:
+        said = [text for text in texts() if "spam" not in cues.found(text)]  # spam opens no case
+        began = time.perf_counter()
+        for number in range(A_SECOND * SECONDS):
+            await asyncio.sleep(max(0.0, began + number / A_SECOND - time.perf_counter()))
+            text = f"vorrei abbonarmi a ferroviola. {said[number % len(said)]}"
+            author = PostAuthor(handle=f"a{number}")
+            post = Post(
+                platform="bench", native_id=f"n{number}", author=author, text=text, created_at=utc_now(), language="it"
+            )
+            self.said[number] = time.perf_counter()
+            yield Heard(bookmark=str(number), posts=(post,))
+        await asyncio.sleep(3600)
+
+    async def close(self) -> None: ...
+
+
+class Chats:
+    """A chat without limits: when each case's first card came."""
+
+    name = platform = "chat"
+
+    def __init__(self) -> None:
+        self.came: dict[int, float] = {}
+
+    async def connect(self) -> None: ...
+
+    async def show(self, view: object, _chat: str, _address: str | None, _t: object) -> str:
+        if isinstance(view, Card):
+            self.came.setdefault(int(view.author.removeprefix("a")), time.perf_counter())
+        return "1"
+
+    async def actions(self, _bookmark: str | None) -> AsyncGenerator[Did, None]:
+        await asyncio.sleep(3600)
+        yield Did(bookmark="")
+
+    async def answer(self, *_: object) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+CONTENTS = Contents(
+    brands=(Brand(slug="b", name="B", queries=(BrandQuery(slug="n", text="ferroviola"),)),),
+    members=(Member(slug="ana", name="Ana"),),
+    queues=(Queue(slug="q", name="Q", brands=("b",), team=("ana",), chats=(Chat(desk="chat", chat="1"),)),),
+)
+
+
+async def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as name:
+        commit = _bare_commits(Path(name) / "bare.db")
+        app = App(Settings(store=StoreSection(path=Path(name) / "bench.db"), web=WebSection(port=0)))
+        await app.start()
+        async with app.house.store.writing() as session:
+            await catalogue.apply(session, CONTENTS, utc_now())
+            known = await catalogue.load(session)
+            token = await members.invite(session, known.members.id_of("ana") or 0, utc_now())
+        ear, chats, seen = Ear(), Chats(), dict[int, float]()
+        watching = asyncio.create_task(_watch(app.web.address, token, seen))
+        await asyncio.sleep(0.5)
+        app.supervisor.start(partial(flow.show, app.house, chats), "chat", "desk", "chat")
+        app.supervisor.start(partial(flow.hear, app.house, ear), "bench", "ear", "bench")
+        deadline = time.perf_counter() + SECONDS + 20
+        while (
+            len(chats.came) < A_SECOND * SECONDS or len(seen) < A_SECOND * SECONDS
+        ) and time.perf_counter() < deadline:
+            await asyncio.sleep(0.1)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await app.stop()
+    return [
+        _figure("mention → told to an open web page", ear.said, seen, commit),
+        _figure("mention → card handed to a chat", ear.said, chats.came, commit),
+    ]
+
+
+async def _watch(address: str, token: str, seen: dict[int, float]) -> None:
+    """A page that listens; a case's number is the mention's, counted from 1."""
+    async with aiohttp.ClientSession(
+        address, cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"Origin": address}
+    ) as http:
+        async with http.post(f"/enter/{token}"):
+            pass
+        async with http.get("/events", timeout=aiohttp.ClientTimeout(total=None)) as answer:
+            async for line in answer.content:
+                if found := re.fullmatch(rb"data: (\[.*\])\s*", line):
+                    for number in json.loads(found[1]):
+                        seen.setdefault(number - 1, time.perf_counter())
+
+
+def _bare_commits(path: Path) -> float:
+    """Seconds of one commit with the same pragmas, the median of a hundred."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    configure(connection)
+    connection.execute("CREATE TABLE t (x)")
+    took = []
+    for _ in range(100):
+        began = time.perf_counter()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("COMMIT")
+        took.append(time.perf_counter() - began)
+    connection.close()
+    return sorted(took)[50]
+
+
+def _figure(what: str, said: dict[int, float], came: dict[int, float], commit: float) -> Figure:
+    if len(came) < len(said):
+        raise RuntimeError(f"{what}: only {len(came)} of {len(said)} came")
+    waits = sorted(came[number] - said[number] for number in said)
+    p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
+    return Figure(
+        f"{what}, {A_SECOND}/s", f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms", f"{commit * 1000:.1f} ms a bare commit",
+        f"{p50 / commit:,.0f}×, {p99 / commit:,.0f}×", "p99 < 1 s",
+    )  # fmt: skip
