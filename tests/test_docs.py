@@ -1,0 +1,61 @@
+"""What the pages say is held against the code: commands, platforms, files and settings cannot go missing or stale."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from ascolto.cli import app, query_app
+from ascolto.platforms import _BUILDERS
+from config.settings import connection_sections
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", *map(str, ROOT.glob("docs/**/*.md")))]
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[str]:
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]
+    return [*names, *(f"query {command.name}" for command in query_app.registered_commands)]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_in_the_readme(command: str):
+    assert f"ascolto {command}" in README
+
+
+def test_the_readme_names_no_command_that_is_not_there():
+    known = set(commands())
+    named = set(re.findall(r"`ascolto ([a-z]+(?: test)?)", README)) | set(
+        re.findall(r"^ascolto ([a-z]+)", README, re.MULTILINE)
+    )
+    assert named <= known
+
+
+@pytest.mark.parametrize("platform", connection_sections())
+def test_every_platform_has_its_builder_its_page_and_its_name_there(platform: str):
+    assert platform in _BUILDERS
+    page = (ROOT / f"docs/platforms/{platform}.md").read_text()
+    assert f'platform = "{platform}"' in page
+    assert f"docs/platforms/{platform}.md" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_at_is_there(page: Path):
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", text)
+    files = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml|md))`", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    missing += [file for file in files if not (ROOT / file).exists()]
+    assert not missing
+
+
+def test_the_map_shows_every_room():
+    rooms = {folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").exists()} | {"tests"}
+    assert rooms == set(re.findall(r"^([a-z]+)/ +\S", README, re.MULTILINE))
+
+
+def test_every_command_says_what_it_does():
+    group = typer.main.get_command(app)
+    assert all(command.help for command in group.commands.values())
