@@ -1,5 +1,6 @@
 import asyncio
 
+import aiohttp
 import pytest
 from aiohttp import web
 from platforms.server import Server
@@ -12,10 +13,16 @@ class Far(Server):
     def __init__(self) -> None:
         super().__init__()
         self.app.router.add_route("*", "/cut", self._cut)
+        self.app.router.add_post("/slow", self._slow)
+        self.over = asyncio.Event()
 
     async def _cut(self, request: web.Request) -> web.Response:
         await request.read()
         request.transport.close()
+        return web.Response()
+
+    async def _slow(self, request: web.Request) -> web.Response:
+        await self.over.wait()
         return web.Response()
 
 
@@ -58,11 +65,7 @@ def test_each_status_is_one_of_three(status, headers, changes, kind, wait):
 
 
 async def test_a_slow_far_side_ends_in_a_timeout_of_ours():
-    server = await asyncio.start_server(lambda _r, _w: asyncio.sleep(30), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    import aiohttp
-
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
+    async with Far() as far, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
         with pytest.raises(Uncertain):
-            await call(http, "POST", f"http://127.0.0.1:{port}/", json={}, changes=True)
-    server.close()
+            await call(http, "POST", f"{far.url}/slow", json={}, changes=True)
+        far.over.set()
