@@ -16,6 +16,7 @@ from ascolto import flow
 from ascolto.house import House, utc_now
 from ascolto.lock import RunLock
 from ascolto.platforms import Parts, Tools, build
+from ascolto.reader import chat_of, reader_of, terms_of
 from ascolto.supervisor import Supervisor, Watch
 from config import settings as config
 from connections.http import session as http_session
@@ -23,7 +24,6 @@ from connections.webhooks import WebhookDoor
 from listener import Ear
 from models.errors import OperatorError
 from models.post import Post
-from models.sentiment import load as load_reader
 from store import schema, sources
 from triage import publishing
 from web.server import WebDesk
@@ -56,15 +56,14 @@ class App:
         copy = await asyncio.to_thread(schema.prepare, settings.store.path)
         if copy:
             log.info("database brought up to date", copy=str(copy))
-        reader = await asyncio.to_thread(
-            load_reader, settings.sentiment.model, settings.sentiment.languages, settings.sentiment.revision or None
-        )
+        reader = await asyncio.to_thread(reader_of, settings.sentiment)
         self.house = House(
             settings.store.path,
             reader,
             now=self._now,
             executor=self._executor,
             backfill_opens=timedelta(hours=settings.triage.backfill_opens_hours),
+            second=terms_of(settings.second_opinion),
             owners={section.name: section.brand for section in settings.connections if section.brand},
         )
         self.house.store.watch_others()
@@ -73,14 +72,20 @@ class App:
         self.web = WebDesk(self.house, settings.web, find=self.find)
         await self.web.start()
         self._start_steps()
+        self._start_second_opinion(settings.second_opinion)
         for section in settings.connections:
             self._start_connection(section)
 
     def _start_steps(self) -> None:
-        for name, step in (("triage", flow.read), ("clock", flow.tick)):
+        for name, step in (("triage", flow.read), ("why", flow.explain), ("clock", flow.tick)):
             self.supervisor.start(partial(step, self.house), name)
         self.supervisor.start(self._write_states, "states")
         self.supervisor.start(self._orphans, "orphans")
+
+    def _start_second_opinion(self, section: config.SecondOpinion) -> None:
+        if self.house.opinions:
+            asker = chat_of(section, self._http)
+            self.supervisor.start(partial(flow.ask, self.house, self.house.opinions, asker), "second opinion")
 
     def _start_connection(self, section: config.Connection) -> None:
         platform: str = section.platform  # type: ignore[attr-defined]

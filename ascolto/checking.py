@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final
 
+import aiohttp
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -12,15 +13,17 @@ from rich.text import Text
 from ascolto.house import utc_now
 from ascolto.platforms import Tools, build
 from ascolto.printing import print_json
-from config.settings import Connection, Settings
+from ascolto.reader import chat_of, reader_of
+from config.settings import Connection, SecondOpinion, Settings
+from connections.chat import Chat
 from connections.http import session as http_session
 from connections.webhooks import WebhookDoor
 from models.catalogue import Catalogue
 from models.errors import EdgeError, OperatorError, Rejected, Unauthorized
-from models.sentiment import load as load_reader
 from store import catalogue as catalogues
 from store import schema
 from store.engine import Store
+from triage import opinions
 
 PATIENCE: Final = 20.0
 """Seconds that one connection is given."""
@@ -142,7 +145,7 @@ def _loopback(settings: Settings) -> list[Finding]:
 async def _model(settings: Settings) -> Finding:
     sentiment = settings.sentiment
     try:
-        reader = await asyncio.to_thread(load_reader, sentiment.model, sentiment.languages, sentiment.revision or None)
+        reader = await asyncio.to_thread(reader_of, sentiment)
         await asyncio.to_thread(reader.read, ["Prova di lettura, una frase sola."])
     except OperatorError as error:
         return Finding("sentiment", "wrong", error.problem, error.fix)
@@ -155,9 +158,24 @@ async def _connections(settings: Settings) -> list[Finding]:
         tools = Tools(http, door, utc_now)
         found = await asyncio.gather(*(_connection(section, tools) for section in settings.connections))
         await door.close()
+        second = await _second_opinion(settings.second_opinion, http)
     if not settings.connections:
-        return [Finding("connections", "warning", "There is none, so nothing is heard.", "Add one to ascolto.toml.")]
-    return [finding for findings in found for finding in findings]
+        nothing = Finding("connections", "warning", "There is none, so nothing is heard.", "Add one to ascolto.toml.")
+        return [*second, nothing]
+    return [*second, *(finding for findings in found for finding in findings)]
+
+
+async def _second_opinion(section: SecondOpinion, http: aiohttp.ClientSession) -> list[Finding]:
+    """Asked once, about a sentence of ours; nothing to say while nobody is to be asked."""
+    if not section.url:
+        return []
+    return [await _tried("second opinion", _asked(chat_of(section, http)))]
+
+
+async def _asked(asker: Chat) -> None:
+    said = await asker.ask(opinions.SYSTEM, "<post>Thank you, that was quick.</post>", opinions.LONGEST)
+    if opinions.understood(said.text) is None:
+        raise Rejected(f"It was to answer with one word, and said: {said.text[:80]!r}")
 
 
 async def _connection(section: Connection, tools: Tools) -> list[Finding]:

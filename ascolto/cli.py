@@ -16,7 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 query_app = typer.Typer(help="Queries: what counts as speaking of a brand.", no_args_is_help=True)
+sentiment_app = typer.Typer(help="The reader: how well it reads, and what it learns.", no_args_is_help=True)
 app.add_typer(query_app, name="query")
+app.add_typer(sentiment_app, name="sentiment")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
@@ -59,6 +61,13 @@ def _settings(config: Path) -> Any:
         raise OperatorError(str(error), "The example with every key: config/ascolto.example.toml") from error
     configure(settings.log.level, settings.log.format)
     return settings
+
+
+def _reader(config: Path) -> Any:
+    """The reader's settings; where there is no settings file yet, as it is shipped."""
+    from config.settings import Sentiment
+
+    return _settings(config).sentiment if config.exists() else Sentiment()
 
 
 @app.callback(invoke_without_command=True)
@@ -234,3 +243,100 @@ def query_test(
     from ascolto import querying
 
     raise typer.Exit(querying.test(query, file, json=json))
+
+
+@app.command()
+def classify(
+    file: Annotated[Path, typer.Argument(help="A file of one text a line; - is standard input.")] = Path("-"),
+    lang: Annotated[str, typer.Option(help="The language of all lines, instead of each line's own.")] = "",
+    why: Annotated[bool, typer.Option("--why", help="Add the words that moved it.")] = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Read one text a line, and write what was read as one JSON object a line."""
+    from ascolto import classifying
+
+    classifying.classify(_reader(config), file, lang, why=why)
+
+
+@sentiment_app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="JSONL of text, label and perhaps language.")],
+    config: Config = DEFAULT,
+    json: Json = False,
+) -> None:
+    """How well it reads labelled texts: accuracy, macro-F1 with its interval, macro-recall, confusion, calibration."""
+    from ascolto import sentiment
+
+    sentiment.evaluate(_reader(config), file, json=json)
+
+
+@sentiment_app.command()
+def calibrate(
+    file: Annotated[
+        Path, typer.Argument(help="JSONL of text, label and perhaps language, that the model was not made of.")
+    ],
+    config: Config = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Bring another model's confidence in line with how often it is right."""
+    from ascolto import sentiment
+
+    sentiment.calibrate(_reader(config), file, json=json)
+
+
+@sentiment_app.command(name="export")
+def export_model(
+    model: Annotated[str, typer.Argument(help="A hub model's name, or a folder.")],
+    folder: Annotated[Path, typer.Argument(help="Where to; it must not exist yet.")],
+    config: Config = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Turn a hub model into int8 ONNX that needs no PyTorch, and check that it still reads alike."""
+    from ascolto import sentiment
+
+    sentiment.export(_reader(config), model, folder, json=json)
+
+
+@sentiment_app.command()
+def learn(brand: Brand = "", config: Config = DEFAULT, json: Json = False) -> None:
+    """Learn from what managers corrected, and say whether that is better on what was held out. Changes nothing yet."""
+    from ascolto import sentiment
+
+    sentiment.learn(_settings(config), brand, json=json)
+
+
+@sentiment_app.command()
+def replay(
+    days: Annotated[int, typer.Option(min=1, help="How far to look back.")] = 30,
+    brand: Brand = "",
+    config: Config = DEFAULT,
+    json: Json = False,
+) -> None:
+    """What the last days would have looked like with what was learned last."""
+    from ascolto import sentiment
+
+    sentiment.replay(_settings(config), brand, days, json=json)
+
+
+@sentiment_app.command()
+def use(brand: Brand = "", config: Config = DEFAULT) -> None:
+    """Read with what was learned last, from the next mention on, also in a running Ascolto."""
+    from ascolto import sentiment
+
+    sentiment.use(_settings(config), brand)
+
+
+@sentiment_app.command()
+def back(brand: Brand = "", config: Config = DEFAULT) -> None:
+    """Go back to the reader as it was shipped."""
+    from ascolto import sentiment
+
+    sentiment.back(_settings(config), brand)
+
+
+@sentiment_app.command()
+def opinions(config: Config = DEFAULT, json: Json = False) -> None:
+    """How often a second opinion was asked for this month, and what it cost."""
+    from ascolto import sentiment
+
+    sentiment.opinions(_settings(config), json=json)

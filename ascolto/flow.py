@@ -24,6 +24,7 @@ from store import desks, mentions
 from store.mentions import Written
 from triage import clock
 from triage.boards import Board
+from triage.opinions import Asker, Opinions
 from triage.publishing import Mouth
 
 SECOND: Final = 1.0
@@ -77,6 +78,20 @@ async def read(house: House, watch: Watch) -> None:
 
     async def step() -> int:
         return await house.triage.read_batch(await house.catalogue(), house.now())
+
+    await _whenever_rung(house, watch, step)
+
+
+async def explain(house: House, watch: Watch) -> None:
+    """Why the reader read what it read: found for what stands in open cases, after the reading, so that nothing waits."""
+    await _whenever_rung(house, watch, house.explainer.explain_batch)
+
+
+async def ask(house: House, opinions: Opinions, asker: Asker, watch: Watch) -> None:
+    """A second opinion on what the reader was unsure of; what is said is read again, into the case where it belongs."""
+
+    async def step() -> int:
+        return await opinions.ask_batch(asker, house.now())
 
     await _whenever_rung(house, watch, step)
 

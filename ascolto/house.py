@@ -14,7 +14,10 @@ from models.sentiment import Reader
 from store.catalogue import Shown
 from store.engine import Store
 from triage.checks import Checker
+from triage.explaining import Explainer
+from triage.learning import Heads
 from triage.matching import Matching
+from triage.opinions import Opinions, Terms
 from triage.reading import Policy, Triage
 from triage.turn import Turn
 
@@ -35,11 +38,16 @@ class House:
         executor: Executor | None = None,
         backfill_opens: timedelta = timedelta(hours=24),
         owners: Mapping[str, str] | None = None,
+        second: Terms | None = None,
     ) -> None:
         self.store = Store(path)
         self.now = now
         self.reader = reader
-        self.triage = Triage(self.store, reader, executor, Policy(backfill_opens=backfill_opens))
+        policy = Policy(backfill_opens=backfill_opens)
+        self.opinions = Opinions(self.store, second) if second else None
+        heads = Heads(reader.classifier.name)
+        self.triage = Triage(self.store, reader, executor, policy, heads, self.opinions)
+        self.explainer = Explainer(self.store, reader, executor)
         self.capabilities: dict[str, Capabilities] = {}
         self.checker = Checker(self.capabilities, reader.identifier.language)
         self._owners = dict(owners or {})

@@ -18,13 +18,13 @@ from sqlalchemy import delete, func, select
 
 from ascolto.house import House, utc_now
 from ascolto.printing import print_json
+from ascolto.reader import reader_of
 from ascolto.showing import brand_ids
 from config.settings import Settings
 from models.errors import OperatorError
 from models.exported import from_columns, from_json
 from models.mention import Bookmark, MentionBrand
 from models.post import Post
-from models.sentiment import load as load_reader
 from store import schema
 from store.mentions import bookmark_of, save_bookmark, write_posts
 
@@ -82,7 +82,7 @@ def rejects_of(file: Path) -> Path:
 async def _import(settings: Settings, file: Path, brand: str, *, read: bool, quiet: bool) -> Report:
     await asyncio.to_thread(schema.prepare, settings.store.path)
     sentiment = settings.sentiment
-    reader = await asyncio.to_thread(load_reader, sentiment.model, sentiment.languages, sentiment.revision or None)
+    reader = await asyncio.to_thread(reader_of, sentiment)
     house = House(settings.store.path, reader)
     with ExitStack() as stack:
         progress = stack.enter_context(_bar(quiet))

@@ -51,6 +51,19 @@ class Sentiment(Section):
     model: str = "bundled"
     revision: str = ""
     languages: tuple[str, ...] = ("it", "ro", "en")
+    calibration: Path = Path("sentiment-calibration.json")
+
+
+class SecondOpinion(Section):
+    """Off while `url` is empty."""
+
+    url: Annotated[str, Field(pattern="^(https?://.*)?$")] = ""
+    model: str = ""
+    key_env: str = "ASCOLTO_SECOND_OPINION_KEY"
+    share: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    price_in: Annotated[float, Field(ge=0)] = 0.0
+    price_out: Annotated[float, Field(ge=0)] = 0.0
+    monthly_budget: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Triage(Section):
@@ -145,6 +158,7 @@ class Settings(BaseSettings):
     web: Web = Web()
     webhooks: Webhooks = Webhooks()
     sentiment: Sentiment = Sentiment()
+    second_opinion: SecondOpinion = SecondOpinion()
     triage: Triage = Triage()
     log: Log = Log()
     connections: tuple[AnyConnection, ...] = ()
@@ -168,11 +182,17 @@ def load(file: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(file, [f"this is not TOML: {error}"]) from error
     settings = validated(file, said)
-    path = settings.store.path
-    if not path.is_absolute():
-        store = settings.store.model_copy(update={"path": file.parent.resolve() / path})
-        settings = settings.model_copy(update={"store": store})
-    return settings
+    return settings.model_copy(
+        update={
+            "store": _beside(file, settings.store, "path"),
+            "sentiment": _beside(file, settings.sentiment, "calibration"),
+        }
+    )
+
+
+def _beside(file: Path, section: Section, key: str) -> Section:
+    """The section with a relative path made one beside the settings file."""
+    return section.model_copy(update={key: file.parent.resolve() / getattr(section, key)})
 
 
 def validated(file: Path, said: Mapping[str, Any]) -> Settings:

@@ -66,6 +66,9 @@ def _card(card: Card, t: Translator) -> str:
     lines = [_head(card), _facts(card, t), "", *_quotes(card, t), *_standing(card, t)]
     if card.parts:
         lines += ["", "<i>" + escape(", ".join(wording.part(part, t) for part in card.parts[:3])) + "</i>"]
+    if card.latest.moved:
+        words = wording.moved(card.latest.moved)
+        lines += ["<i>" + escape(t("The reader was moved by: {words}", words=words)) + "</i>"]
     return "\n".join(lines)
 
 

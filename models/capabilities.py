@@ -20,7 +20,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a reply of unknown fate can be looked up."""
     reply_window_hours: int | None = None
     keep_text_days: int | None = None
-    may_train: bool = True
 
     def length(self, text: str) -> int:
         """The length of `text` as this platform counts it."""
@@ -30,6 +29,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
             return len(text.encode("utf-16-le")) // 2
         return len(text)
 
+
+NOT_TO_TRAIN_ON = frozenset({"x", "reddit"})
+"""Platforms whose terms forbid training on what was posted there, wherever it came in (an import, a webhook).
+
+https://developer.x.com/en/developer-terms/agreement-and-policy, https://redditinc.com/policies/data-api-terms"""
 
 NO_VOICE = Capabilities(reply=False, longest=10_000)
 """Where nobody of ours can answer by machine: the manager copies the reply and opens the post."""

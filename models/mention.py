@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import msgspec
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -9,6 +10,13 @@ from models.base import Base, BrandId, Id, MemberId, Structured, When
 
 Sentiment = Literal["negative", "neutral", "positive"]
 Intent = Literal["complaint", "question", "praise", "lead", "news", "chatter", "spam", "crisis"]
+
+
+class MovedBy(msgspec.Struct, frozen=True):
+    """A word of a mention, and how much it speaks for the sentiment that was read, in log-odds."""
+
+    word: str
+    by: float
 
 
 class Author(Base):
@@ -106,6 +114,10 @@ class MentionBrand(Base):
     neutral: Mapped[float | None]
     positive: Mapped[float | None]
     intent: Mapped[str | None]
+    moved: Mapped[tuple[MovedBy, ...] | None] = mapped_column(Structured(tuple[MovedBy, ...]))
+    """The words that moved the reader, the strongest first; None until somebody has a case to look at."""
+    opinion: Mapped[str | None] = mapped_column(index=True)
+    """The key of the second opinion that was wanted on it."""
     topics: Mapped[tuple[str, ...]] = mapped_column(Structured(tuple[str, ...]), default=())
     grave: Mapped[str | None]
     corrected: Mapped[str | None]

@@ -110,7 +110,7 @@ async def empty(session: AsyncSession, deletion: Deletion, now: datetime) -> Wri
     await session.execute(
         update(MentionBrand)
         .where(MentionBrand.mention_id == known.id)
-        .values(why="", read_at=func.coalesce(MentionBrand.read_at, now))
+        .values(why="", moved=(), read_at=func.coalesce(MentionBrand.read_at, now))
     )
     await session.execute(
         update(Reply)

@@ -10,7 +10,7 @@ from typing import Final
 from models.errors import OperatorError
 from store.engine import explain
 
-HEAD: Final = "0001_corridor"
+HEAD: Final = "0004_second_opinions"
 """The newest migration; a test holds it against the folder."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

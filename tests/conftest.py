@@ -93,7 +93,7 @@ def needed(module: str, reason: str) -> Any:
 class MarkReader:
     """Reads what a test wrote at the end of a text: (-) is negative, (+) positive, nothing neutral."""
 
-    def read(self, texts: Sequence[str], tags: Sequence[str | None]) -> list[Reading]:
+    def read(self, texts: Sequence[str], tags: Sequence[str | None], *_: object) -> list[Reading]:
         return [_marked(text, tag or "it") for text, tag in zip(texts, tags, strict=True)]
 
 

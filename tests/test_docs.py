@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ascolto.cli import app, query_app
+from ascolto.cli import app, query_app, sentiment_app
 from ascolto.platforms import _BUILDERS
 from config.settings import connection_sections
 
@@ -16,8 +16,13 @@ README = (ROOT / "README.md").read_text()
 
 
 def commands() -> list[str]:
-    names = [command.name or command.callback.__name__ for command in app.registered_commands]
-    return [*names, *(f"query {command.name}" for command in query_app.registered_commands)]
+    names = [_name(command) for command in app.registered_commands]
+    groups = {"query": query_app, "sentiment": sentiment_app}
+    return [*names, *(f"{group} {_name(c)}" for group, known in groups.items() for c in known.registered_commands)]
+
+
+def _name(command: typer.models.CommandInfo) -> str:
+    return command.name or command.callback.__name__
 
 
 @pytest.mark.parametrize("command", commands())
@@ -27,7 +32,7 @@ def test_every_command_is_in_the_readme(command: str):
 
 def test_the_readme_names_no_command_that_is_not_there():
     known = set(commands())
-    named = set(re.findall(r"`ascolto ([a-z]+(?: test)?)", README)) | set(
+    named = set(re.findall(r"`ascolto ((?:query |sentiment )?[a-z]+)", README)) | set(
         re.findall(r"^ascolto ([a-z]+)", README, re.MULTILINE)
     )
     assert named <= known

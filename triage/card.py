@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from models.case import IN_FLIGHT, OPEN, Case, CaseEvent, Part, Reply
 from models.desk import Verb
-from models.mention import Author, Mention, MentionBrand
+from models.mention import Author, Mention, MentionBrand, MovedBy
 from triage import priority, storms
 from triage.suggestions import Suggestion, suggest
 from triage.turn import Turn
@@ -31,6 +31,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     edited: bool
     deleted: bool
     why: str
+    moved: tuple[MovedBy, ...]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,6 +195,7 @@ async def _said(turn: Turn, case: Case) -> tuple[Said, ...]:
             edited=mention.edited_at is not None,
             deleted=mention.deleted_at is not None,
             why=read.why,
+            moved=read.moved or (),
         )
         for mention, read in rows
     )

@@ -4,7 +4,7 @@ Every cue is a query of our own query language, so that it folds diacritics and 
 """
 
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 from models.mention import Intent
 from models.query import Matcher, Query, Subject, parse
@@ -65,6 +65,13 @@ ASKING: Final = (
 )
 
 
+_GOES_WITH: Final[dict[str, frozenset[str]]] = {
+    "negative": frozenset({"complaint", "crisis", "question", "news"}),
+    "neutral": frozenset({"complaint", "crisis", "question", "news", "lead", "chatter", "spam"}),
+    "positive": frozenset({"praise", "question", "news", "lead", "chatter", "spam"}),
+}
+
+
 @cache
 def _matcher() -> tuple[Matcher[str], dict[str, Query]]:
     cues = {**GRAVE, "spam": SPAM, "lead": LEAD, "asking": ASKING}
@@ -89,12 +96,17 @@ def grave(cues: list[str], sentiment: str) -> str | None:
     return next((cue for cue in GRAVE if cue in cues), None)
 
 
-def intent(text: str, cues: list[str], sentiment: str) -> Intent:
-    """What somebody wants of us, as far as words and sentiment tell."""
+def intent(text: str, cues: list[str], sentiment: str, read: str = "") -> Intent:
+    """What somebody wants of us: as cues say, else as it was `read` where that goes with the sentiment, else by guess.
+
+    A negative post is never taken for praise or spam on the reader's word alone: that would hide it.
+    """
     if "spam" in cues:
         return "spam"
     if "lead" in cues and sentiment != "negative":
         return "lead"
+    if read in _GOES_WITH[sentiment]:
+        return cast("Intent", read)
     if sentiment == "negative":
         return "complaint"
     if "?" in text or "asking" in cues:

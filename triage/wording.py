@@ -3,13 +3,14 @@
 The dictionaries hold English sentences as they are found in the catalogues of languages/.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from languages import Translator
 from models.case import CaseEvent, Part
 from models.catalogue import Catalogue
+from models.mention import MovedBy
 
 
 def _(message: str) -> str:
@@ -148,3 +149,9 @@ def name(slug: str, catalogue: Catalogue, t: Callable[[str], str]) -> str:
 
 
 EVERYONE: Final = _("everyone")
+
+
+def moved(words: Sequence[MovedBy]) -> str:
+    """The words that moved the reader, the strongest first, each once, without the marks around them."""
+    bare = (word.word.strip(".,;:!?\"'«»“”()") or word.word for word in words)
+    return ", ".join(dict.fromkeys(bare))

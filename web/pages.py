@@ -1,6 +1,8 @@
 """Rendering: templates, and what they all may use."""
 
 import hashlib
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -10,7 +12,9 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from models.mention import MovedBy
 from models.text import one_line
 from triage import priority, wording
 from web.visit import VISIT, Visit
@@ -29,7 +33,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(asset=asset, wording=wording, waiting=priority.waiting)
-    environment.filters.update(safe_url=safe_url, one_line=one_line)
+    environment.filters.update(safe_url=safe_url, one_line=one_line, marked=marked)
     return environment
 
 
@@ -42,6 +46,13 @@ def asset(name: str) -> str:
 def safe_url(url: str) -> str:
     """A stranger's address, if a browser may follow it."""
     return url if urlsplit(url).scheme in ("http", "https") else ""
+
+
+def marked(text: str, moved: Sequence[MovedBy]) -> Markup:
+    """A stranger's text, escaped, the words that moved the reader underlined."""
+    words = {word.word for word in moved}
+    pieces = (Markup("<mark>{}</mark>").format(p) if p in words else escape(p) for p in re.split(r"(\s+)", text))
+    return Markup("").join(pieces)
 
 
 def render(visit: Visit, template: str, **values: Any) -> str:

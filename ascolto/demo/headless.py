@@ -144,6 +144,8 @@ class Day:
         last = await self._last_event()
         while await self.house.triage.read_batch(catalogue, self.now):
             pass
+        while await self.house.explainer.explain_batch():
+            pass
         await flow.clock_step(self.house)
         while await self.mouth.speak(catalogue, self.now):
             pass
@@ -165,6 +167,8 @@ class Day:
         said = one_line(shown.latest.text or "(deleted)", 88)
         if event.kind == "opened":
             mood = f"{shown.sentiment} {shown.latest.confidence:.0%}"
+            if shown.latest.moved:
+                mood += f" ({wording.moved(shown.latest.moved[:3])})"
             alike = f", {shown.storm} say the same" if shown.storm > 1 else ""
             grave = f", GRAVE: {shown.grave}" if shown.grave else ""
             self._say(Text.assemble((f"@{shown.author}", "bold"), f" “{said}”"))

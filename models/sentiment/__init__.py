@@ -1,5 +1,7 @@
 """Reading: which language a text is in, and whether it is negative, neutral or positive, with calibrated probabilities."""
 
-from models.sentiment.reader import LABELS, Classifier, Reader, Reading, load
+from models.sentiment.classifier import INTENTS, LABELS, Classifier
+from models.sentiment.loading import load
+from models.sentiment.reader import Moved, Reader, Reading
 
-__all__ = ["LABELS", "Classifier", "Reader", "Reading", "load"]
+__all__ = ["INTENTS", "LABELS", "Classifier", "Moved", "Reader", "Reading", "load"]

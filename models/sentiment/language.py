@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,30 +17,39 @@ _NOT_WORDS = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\bhttp\b")
 
 
 class Identifier:
-    """Loads its language models at the first text that carries no tag."""
+    """Loads its language models at the first text that carries no tag; a detector for each set of languages, kept."""
 
     def __init__(self, languages: Sequence[str]) -> None:
         self.languages = tuple(languages)
+        self._detectors: dict[tuple[str, ...], LanguageDetector | None] = {}
 
-    @cached_property
-    def _detector(self) -> "LanguageDetector | None":
+    def _detector(self, languages: tuple[str, ...]) -> "LanguageDetector | None":
+        if languages not in self._detectors:
+            self._detectors[languages] = self._made(languages)
+        return self._detectors[languages]
+
+    def _made(self, languages: tuple[str, ...]) -> "LanguageDetector | None":
+        """None where there is nothing to choose between."""
         from lingua import IsoCode639_1, LanguageDetectorBuilder
 
-        names = (language.upper() for language in self.languages)
+        names = (language.upper() for language in languages)
         codes = [getattr(IsoCode639_1, name) for name in names if hasattr(IsoCode639_1, name)]
         if len(codes) < 2:
             return None
         builder = LanguageDetectorBuilder.from_iso_codes_639_1(*codes)
         return builder.with_minimum_relative_distance(MIN_DISTANCE).build()
 
-    def language(self, text: str, tag: str | None = None) -> str:
-        """A code, or `und` for a text too short, without words, or torn between languages."""
+    def language(self, text: str, tag: str | None = None, among: Sequence[str] | None = None) -> str:
+        """A code, or `und` for a text too short, without words, or torn between languages. `among` stands in place of the
+        configured languages."""
         if tag and tag.lower() != UNKNOWN:
             return tag.split("-")[0].split("_")[0].lower()
         words = _NOT_WORDS.sub(" ", text[:2_000])
         if sum(c.isalpha() for c in words) < MIN_LETTERS:
             return UNKNOWN
-        if self._detector is None:
-            return self.languages[0] if self.languages else UNKNOWN
-        found = self._detector.detect_language_of(words)
+        languages = tuple(among or self.languages)
+        detector = self._detector(languages)
+        if detector is None:
+            return languages[0] if languages else UNKNOWN
+        found = detector.detect_language_of(words)
         return found.iso_code_639_1.name.lower() if found else UNKNOWN

@@ -1,43 +1,45 @@
 """The reader: a language identifier and a classifier behind one call."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from models.sentiment.classifier import INTENTS, LABELS, Classified, Classifier, Floats, Label
 from models.sentiment.language import UNKNOWN, Identifier
 
-Label = Literal["negative", "neutral", "positive"]
-LABELS: Final[tuple[Label, ...]] = ("negative", "neutral", "positive")
-Probabilities = npt.NDArray[np.float32]
-"""One row a text, one column a label in the order of LABELS; rows sum to 1."""
-
-BUNDLED: Final = "bundled"
+LEAST: Final = 0.15
+"""Log-odds below which a word is not worth naming."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """`language` is a two- or three-letter code, or `und` where the text does not say."""
+    """`language` is a two- or three-letter code, or `und` where the text does not say; `intent` is empty where the
+    classifier tells none."""
 
     language: str
     sentiment: Label
     negative: float
     neutral: float
     positive: float
+    intent: str = ""
 
     @property
     def confidence(self) -> float:
         return max(self.negative, self.neutral, self.positive)
 
 
-class Classifier(Protocol):
-    """Polarity only; texts are never empty, languages are codes or `und`."""
+class Moved(msgspec.Struct, frozen=True):
+    """A word as it stands in the text, and how much it speaks for the sentiment that was read, in log-odds."""
 
-    name: str
+    word: str
+    by: float
 
-    def probabilities(self, texts: Sequence[str], languages: Sequence[str]) -> Probabilities: ...
+
+class Head(Protocol):
+    """What a brand has learned on top (models.sentiment.head.BrandHead)."""
+
+    def probabilities(self, probabilities: Floats, vectors: Floats) -> Floats: ...
 
 
 class Reader:
@@ -47,31 +49,76 @@ class Reader:
         self.identifier = identifier
         self.classifier = classifier
 
-    def read(self, texts: Sequence[str], tags: Sequence[str | None] | None = None) -> list[Reading]:
-        """One reading a text, in order. `tags` are the platforms' own language tags, which win over what the text says."""
-        texts = [text.encode("utf-8", "replace").decode() for text in texts]  # half a character is none
-        tags = tags or [None] * len(texts)
-        languages = [self.identifier.language(text, tag) for text, tag in zip(texts, tags, strict=True)]
-        spoken = [n for n, text in enumerate(texts) if any(not c.isspace() for c in text)]
+    def read(
+        self,
+        texts: Sequence[str],
+        tags: Sequence[str | None] | None = None,
+        heads: Sequence[Head | None] | None = None,
+        among: Sequence[Sequence[str] | None] | None = None,
+    ) -> list[Reading]:
+        """One reading a text, in order. `tags` are the platforms' own language tags, which win over what the text says;
+        `heads` are what the brand of each text has learned, `among` the languages it may be in."""
+        texts = [_whole(text) for text in texts]
+        nothing = [None] * len(texts)
+        heads = heads or nothing
+        spoken = zip(texts, tags or nothing, among or nothing, strict=True)
+        languages = [self.identifier.language(text, tag, choice) for text, tag, choice in spoken]
         rows = np.tile(np.array([0, 1, 0], dtype=np.float32), (len(texts), 1))
-        if spoken:
-            rows[spoken] = self.classifier.probabilities([texts[n] for n in spoken], [languages[n] for n in spoken])
-        return [_reading(language, row) for language, row in zip(languages, rows.tolist(), strict=True)]
+        intents = [""] * len(texts)
+        for learned in (False, True):
+            here = [
+                n for n, text in enumerate(texts) if not text.isspace() and text and (heads[n] is not None) is learned
+            ]
+            if here:
+                found = self.classifier.classify(
+                    [texts[n] for n in here], [languages[n] for n in here], vectors=learned
+                )
+                rows[here] = _adapted(found, [heads[n] for n in here]) if learned else found.probabilities
+                for n, intent in zip(here, _intents(found), strict=True):
+                    intents[n] = intent
+        return [
+            _reading(language, row, intent)
+            for language, row, intent in zip(languages, rows.tolist(), intents, strict=True)
+        ]
+
+    def why(self, text: str, language: str, sentiment: Label, most: int = 4) -> list[Moved]:
+        """The words that moved a text most towards the sentiment that was read in it, the strongest first."""
+        text = _whole(text)
+        words = text.split()
+        if not words:
+            return []
+        moved = self.classifier.moved(text, language, LABELS.index(sentiment))
+        order = np.argsort(-moved, kind="stable")[:most]
+        return [Moved(words[n], round(float(moved[n]), 2)) for n in order if moved[n] >= LEAST]
 
 
-def _reading(language: str, row: list[float]) -> Reading:
+def _whole(text: str) -> str:
+    """Half a character is none."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _adapted(found: Classified, heads: Sequence[Head | None]) -> Floats:
+    rows = found.probabilities.copy()
+    for n, head in enumerate(heads):
+        if head is not None and found.vectors is not None:
+            rows[n] = head.probabilities(found.probabilities[n : n + 1], found.vectors[n : n + 1])[0]
+    return rows
+
+
+def _intents(found: Classified) -> list[str]:
+    if found.intents is None:
+        return [""] * len(found.probabilities)
+    return [INTENTS[n] for n in found.intents.argmax(axis=1)]
+
+
+def _reading(language: str, row: list[float], intent: str) -> Reading:
     negative, neutral, positive = row
     label = LABELS[row.index(max(row))]
-    return Reading(language=language or UNKNOWN, sentiment=label, negative=negative, neutral=neutral, positive=positive)
-
-
-def load(model: str = BUNDLED, languages: Sequence[str] = ("it", "ro", "en"), revision: str | None = None) -> Reader:
-    """The bundled model, a folder, or a model of the Hugging Face hub by its name; raises OperatorError with the step to take."""
-    identifier = Identifier(languages)
-    if model == BUNDLED:
-        from models.sentiment.ngrams import NgramClassifier
-
-        return Reader(identifier, NgramClassifier.load(Path(__file__).parent / "ngrams.npz"))
-    from models.sentiment.hub import HubClassifier
-
-    return Reader(identifier, HubClassifier(model, revision))
+    return Reading(
+        language=language or UNKNOWN,
+        sentiment=label,
+        negative=negative,
+        neutral=neutral,
+        positive=positive,
+        intent=intent,
+    )

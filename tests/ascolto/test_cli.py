@@ -261,3 +261,53 @@ def test_the_headless_demo_leaves_nothing_half_done():
     assert any("say the same" in line for line in story)
     assert any("takes it back" in line for line in story)
     assert "Traceback" not in done.stderr
+
+
+def test_classify_reads_a_line_and_writes_a_line(here: Path):
+    said = b"Servizio pessimo, vergogna\r\n\nGrazie mille, gentilissimi\n" + b"\xff\xfe\x00\n" + b"ultimo rigo"
+    done = run("classify", said=said)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["sentiment"] for line in lines[:3]] == ["negative", "neutral", "positive"]
+    assert len(lines) == 5
+    assert lines[1] == {"language": "und", "sentiment": "neutral", "negative": 0.0, "neutral": 1.0, "positive": 0.0}
+    assert all(abs(line["negative"] + line["neutral"] + line["positive"] - 1) < 1e-3 for line in lines)
+
+
+def test_classify_takes_a_file_a_language_and_says_why(here: Path):
+    Path("posts.txt").write_text("ok\nServizio pessimo\n", encoding="utf-8")
+    lines = [json.loads(line) for line in run("classify", "posts.txt", "--lang", "it", "--why").stdout.splitlines()]
+    assert [line["language"] for line in lines] == ["it", "it"]
+    assert lines[1]["why"][0]["word"] == "pessimo"
+    assert run("classify", "nowhere.txt").returncode == 1
+    assert "no file nowhere.txt" in run("classify", "nowhere.txt").stderr
+
+
+def test_evaluate_prints_the_figures_by_language(here: Path):
+    rows = [
+        ("Servizio pessimo", "negative", "it"),
+        ("Grazie mille, gentilissimi", "positive", "it"),
+        ("Foarte prost", "negative", "ro"),
+    ]
+    Path("gold.jsonl").write_text(
+        "\n".join(json.dumps(dict(zip(("text", "label", "language"), row, strict=True))) for row in rows)
+    )
+    found = json.loads(run("sentiment", "evaluate", "gold.jsonl", "--json").stdout)
+    assert set(found) == {"it", "ro", "all"}
+    assert (found["it"]["texts"], found["it"]["accuracy"], found["all"]["texts"]) == (2, 100.0, 3)
+    assert "macro-F1" in run("sentiment", "evaluate", "gold.jsonl").stdout
+    Path("gold.jsonl").write_text('{"text": "a", "label": "angry"}')
+    assert "line 1: there is no label angry" in run("sentiment", "evaluate", "gold.jsonl").stderr
+    Path("gold.jsonl").write_text("rubbish")
+    assert "line 1" in run("sentiment", "evaluate", "gold.jsonl").stderr
+    Path("gold.jsonl").write_text("")
+    assert "is empty" in run("sentiment", "evaluate", "gold.jsonl").stderr
+
+
+def test_learning_commands_say_what_is_missing(here: Path):
+    run("init", "--brand", "Ferroviola")
+    assert "0 corrections to learn from, and 20 are needed" in run("sentiment", "learn").stderr
+    assert "ascolto sentiment learn" in run("sentiment", "replay").stderr
+    assert "ascolto sentiment learn" in run("sentiment", "use").stderr
+    assert "Nothing that was learned is in use" in run("sentiment", "back").stdout
+    assert "0 asked this month" in run("sentiment", "opinions").stdout
+    assert "calibrated already" in run("sentiment", "calibrate", "x.jsonl").stderr

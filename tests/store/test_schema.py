@@ -6,12 +6,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from models import case, catalogue, desk, mention, source
+from models import case, catalogue, desk, learned, mention, opinion, source
 from models.base import Base
 from models.errors import OperatorError
 from store import schema
 
-TABLES = (case, catalogue, desk, mention, source)
+TABLES = (case, catalogue, desk, learned, mention, opinion, source)
 
 
 def test_the_migrations_make_the_tables_that_the_models_describe(empty_database: Path):

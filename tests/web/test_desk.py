@@ -5,8 +5,9 @@ import pytest
 from conftest import House
 
 from models.case import Case, Reply
-from models.mention import Mention
+from models.mention import Mention, MovedBy
 from triage import actions
+from web.pages import marked
 
 
 async def _text(answer) -> str:
@@ -256,3 +257,16 @@ async def test_of_a_storm_one_line_is_shown_with_the_count(desk, house: House):
     assert "4 alike" in page
     async with browser.get("/cases/1") as answer:
         assert "3 more say nearly the same" in await _text(answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("servizio pessimo davvero", "servizio <mark>pessimo</mark> davvero"),
+        ("<b>x</b>\n pessimo", "&lt;b&gt;x&lt;/b&gt;\n <mark>pessimo</mark>"),
+        ("<script> </mark>", "<mark>&lt;script&gt;</mark> &lt;/mark&gt;"),
+        ("", ""),
+    ],
+)
+def test_the_words_that_moved_the_reader_are_underlined_and_all_is_escaped(text: str, shown: str):
+    assert str(marked(text, (MovedBy("pessimo", 2.0), MovedBy("<script>", 1.0)))) == shown

@@ -90,3 +90,28 @@ def test_a_model_that_brings_its_own_code_does_not_run_it(folder: Path, tmp_path
 def test_a_folder_that_is_missing_is_named():
     with pytest.raises(OperatorError, match="no folder"):
         load("./nowhere/at/all")
+
+
+def test_the_words_that_moved_any_model_are_found_by_leaving_them_out(folder: Path):
+    reader = load(str(folder), ("it", "en"))
+    moved = reader.classifier.moved("il treno va male", "it", 0)
+    assert moved.shape == (4,)
+    assert float(abs(moved).max()) > 0
+
+
+def test_a_model_that_is_exported_reads_alike_without_pytorch(folder: Path, tmp_path: Path):
+    needed("onnx", "the train extra is not installed: pip install 'ascolto[train]'")
+    needed("onnxscript", "the train extra is not installed: pip install 'ascolto[train]'")
+    from models.sentiment.conversion import convert
+
+    texts = ["il treno va male", "bene", "il treno va bene", "male male", "va il treno", "il"] * 4
+    parity = convert(str(folder), None, tmp_path / "out", texts)
+    assert parity.agreement >= 0.95
+    before, after = load(str(folder)), load(str(tmp_path / "out"))
+    for text in texts[:6]:
+        assert after.read([text], ["it"])[0].negative == pytest.approx(
+            before.read([text], ["it"])[0].negative, abs=0.05
+        )
+    with pytest.raises(OperatorError, match="exists already"):
+        convert(str(folder), None, tmp_path / "out", texts)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

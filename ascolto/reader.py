@@ -1,0 +1,26 @@
+"""The reader, and who is asked beside it, as the settings name them."""
+
+import aiohttp
+
+from config.settings import SecondOpinion, Sentiment, secret
+from connections.chat import Chat
+from models.sentiment import Reader, load
+from triage.opinions import Terms
+
+
+def reader_of(section: Sentiment) -> Reader:
+    """Takes a second or so for the bundled one; call it off the event loop. Raises OperatorError with the step to take."""
+    return load(section.model, section.languages, section.revision or None, section.calibration)
+
+
+def terms_of(section: SecondOpinion) -> Terms | None:
+    """None while nobody is to be asked."""
+    if not section.url:
+        return None
+    return Terms(section.model, section.share, section.price_in, section.price_out, section.monthly_budget)
+
+
+def chat_of(section: SecondOpinion, http: aiohttp.ClientSession) -> Chat:
+    """The server that is asked. A local one may want no key."""
+    key = secret(section.key_env)
+    return Chat(http, section.url, section.model, key.get_secret_value() if key else "")
