@@ -7,12 +7,13 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import importing, latency, matching, processes
+from tests.bench import importing, latency, matching, processes, reading
 from tests.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "matching": matching.measure,
     "import": importing.measure,
+    "reading": reading.measure,
     "latency": lambda: asyncio.run(latency.measure()),
     "process": processes.measure,
 }

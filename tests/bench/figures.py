@@ -16,11 +16,14 @@ class Figure:
     aim: str = ""
 
 
+def spoken() -> list[tuple[str, str]]:
+    """The 3,900 written posts of the training data with their languages, in the order of their files."""
+    files = sorted(POSTS.glob("*.jsonl"))
+    return [(json.loads(line)["text"], file.stem[:2]) for file in files for line in file.read_text().splitlines()]
+
+
 def texts() -> list[str]:
-    """The 3,900 written posts of the training data, in the order of their files."""
-    return [
-        json.loads(line)["text"] for file in sorted(POSTS.glob("*.jsonl")) for line in file.read_text().splitlines()
-    ]
+    return [text for text, _ in spoken()]
 
 
 def rate(number: float) -> str:

@@ -59,7 +59,7 @@ def measure() -> list[Figure]:
 
 def _queries(said: list[str]) -> tuple[list[str], list[str]]:
     """Made-up brands of two and three syllables in five kinds of query, and forty words that are in the posts."""
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     syllables = [
         "fer",
         "vio",

@@ -21,7 +21,7 @@ MENTIONS = 100_000
 BARE = """
 import time
 began = time.perf_counter()
-import aiohttp, jinja2, lingua, numpy, pydantic, sqlalchemy.ext.asyncio
+import aiohttp, jinja2, lingua, numpy, onnxruntime, pydantic, sqlalchemy.ext.asyncio, tokenizers
 print(time.perf_counter() - began, flush=True)
 input()
 """
