@@ -117,7 +117,7 @@ class Opinions:
     async def _ask(self, asker: Asker, key: str, text: str, now: datetime) -> None:
         """An answer that makes no sense is kept as none: asking again would cost and say the same."""
         try:
-            said = await asker.ask(SYSTEM, f"<post>{masked(text[:MAX_CHARACTERS])}</post>", LONGEST)
+            said = await asker.ask(SYSTEM, f"<post>{masked(text)[:MAX_CHARACTERS]}</post>", LONGEST)
         except Rejected:
             said = None
         cost = (said.tokens_in * self.terms.price_in + said.tokens_out * self.terms.price_out) / 1e6 if said else 0.0
@@ -135,7 +135,9 @@ class Opinions:
                 )
             )
             if sentiment is not None:
-                await session.execute(update(MentionBrand).where(MentionBrand.opinion == key).values(read_at=None))
+                there = select(Mention.id).where(Mention.deleted_at.is_(None))
+                again = update(MentionBrand).where(MentionBrand.opinion == key, MentionBrand.mention_id.in_(there))
+                await session.execute(again.values(read_at=None))
 
 
 def understood(answer: str) -> str | None:

@@ -156,6 +156,28 @@ async def test_what_is_deleted_is_not_sent_away(house: House, opinions: Opinions
     assert server.asked == []
 
 
+async def test_an_answer_does_not_bring_a_deleted_twin_back(house: House, opinions: Opinions, chat: Chat):
+    gone = house.post("Ferroviola (?)", "rita")
+    await house.hear(gone, house.post("Ferroviola (?)", "nino"))
+    await house.read()
+    async with house.store.writing() as session:
+        await empty(session, Deletion(platform="square", native_id=gone.native_id), house.now)
+    assert await opinions.ask_batch(chat, house.now) == 1
+    unread = [read for read in await reads(house) if read.read_at is None]
+    assert len(unread) == 1
+    await house.read()
+    assert len(await house.cases()) == 1
+
+
+async def test_a_number_at_the_edge_of_what_is_sent_is_masked_whole(
+    house: House, opinions: Opinions, server: ChatServer, chat: Chat
+):
+    await house.hear(house.post("Ferroviola (?) " + "a " * 740 + "+39 333 123 4567", "rita"))
+    await house.read()
+    await opinions.ask_batch(chat, house.now)
+    assert "333" not in str(server.asked)
+
+
 async def test_personal_data_does_not_leave_the_house(house: House, opinions: Opinions, server: ChatServer, chat: Chat):
     said = (
         "Ferroviola (?) scrivetemi a rita.b@posta.example o al +39 333 123 4567, IBAN IT60 X054 2811 1010 0000 0123 456"
