@@ -191,9 +191,9 @@ async def _connection(section: Connection, tools: Tools) -> list[Finding]:
     return findings
 
 
-async def _tried(what: str, connecting: Awaitable[None]) -> Finding:
+async def _tried(what: str, connecting: Awaitable[str | None]) -> Finding:
     try:
-        await asyncio.wait_for(connecting, PATIENCE)
+        remark = await asyncio.wait_for(connecting, PATIENCE)
     except TimeoutError:
         return Finding(what, "wrong", f"no answer within {PATIENCE:.0f} s", "Check the address and the network.")
     except OperatorError as error:
@@ -206,4 +206,4 @@ async def _tried(what: str, connecting: Awaitable[None]) -> Finding:
         return Finding(
             what, "wrong", str(error), "Check the address and the network; a running Ascolto tries again by itself."
         )
-    return Finding(what, "ok", "connected")
+    return Finding(what, "warning", f"connected, but: {remark}") if remark else Finding(what, "ok", "connected")

@@ -22,10 +22,11 @@ from models.post import Heard
 from responders import Voice
 from store import desks, mentions
 from store.mentions import Written
-from triage import clock
+from triage import clock, elsewhere
 from triage.boards import Board
 from triage.opinions import Asker, Opinions
 from triage.publishing import Mouth
+from triage.surroundings import Surveyor
 
 SECOND: Final = 1.0
 SWEEP: Final = 5.0
@@ -43,17 +44,21 @@ async def hear(house: House, ear: Ear, watch: Watch) -> None:
     async with house.store.reading() as session:
         bookmark = await mentions.bookmark_of(session, ear.name)
     saved = house.now()
-    async for heard in until_stopped(ear.listen(bookmark), watch.stopping):
+    async for heard in until_stopped(ear.listen(bookmark), watch.stopping, ear.silence):
         watch.good(event=bool(heard.posts or heard.edits or heard.deletions))
         if await write(house, ear, heard, quiet=(house.now() - saved).total_seconds() < QUIET_SAVE):
             saved = house.now()
 
 
 async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written | None:
-    """One transaction: mentions, edits, deletions and bookmark. With `quiet`, a bookmark alone is not worth one."""
+    """One transaction: mentions, edits, deletions and bookmark. With `quiet`, a bookmark alone is not worth one.
+
+    Our own posts are no mentions, but answers: what they answer is answered.
+    """
     matching = await house.matching()
     owner = await house.owner(ear.name)
     posts = matching.kept(heard.posts, ear.name, owner)
+    ours = [post for post in heard.posts if post.parent and matching.is_ours(post)]
     edits = [matching.one(post, ear.name, owner) for post in heard.edits]
     deletions = heard.deletions
     if edits or deletions:
@@ -61,7 +66,7 @@ async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written
             known = await mentions.known(session, [*deletions, *heard.edits])
         edits = [kept for kept in edits if kept.concerns or (kept.post.platform, kept.post.native_id) in known]
         deletions = tuple(gone for gone in deletions if (gone.platform, gone.native_id) in known)
-    if quiet and not (posts or edits or deletions):
+    if quiet and not (posts or ours or edits or deletions):
         return None
     async with house.store.writing() as session:
         written = await mentions.write_posts(session, ear.name, posts, house.now())
@@ -69,6 +74,8 @@ async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written
             await mentions.write_edit(session, ear.name, kept, house.now())
         for gone in deletions:
             await mentions.empty(session, gone, house.now())
+        for post in ours:
+            await elsewhere.answered_there(house.turn(session, matching.catalogue), post, ear.name, owner)
         await mentions.save_bookmark(session, ear.name, heard.bookmark, house.now())
     return written
 
@@ -85,6 +92,16 @@ async def read(house: House, watch: Watch) -> None:
 async def explain(house: House, watch: Watch) -> None:
     """Why the reader read what it read: found for what stands in open cases, after the reading, so that nothing waits."""
     await _whenever_rung(house, watch, house.explainer.explain_batch)
+
+
+async def surround(house: House, ear: Ear, watch: Watch) -> None:
+    """What was said before, and who says it: asked for what stands in open cases, so that hearing never waits for it."""
+    surveyor = Surveyor(house.store, ear)
+
+    async def step() -> int:
+        return await surveyor.look_batch(await house.catalogue(), house.now())
+
+    await _whenever_rung(house, watch, step)
 
 
 async def ask(house: House, opinions: Opinions, asker: Asker, watch: Watch) -> None:

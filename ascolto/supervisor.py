@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from models.errors import OperatorError, Rejected, Unauthorized, Unavailable
+from models.errors import OperatorError, Paused, Rejected, Unauthorized, Unavailable
 from models.source import Health, Kind
 from store.sources import Seen
 
@@ -29,6 +29,8 @@ STEADY: Final = timedelta(minutes=1)
 """What worked for so long begins again with the shortest wait; what connects only to fail at once does not."""
 HUMAN: Final = 60.0
 """Seconds between looks whether a human has mended what only a human can."""
+PAUSE: Final = 3600.0
+"""Seconds between looks whether what is paused may go on: a budget may have been raised elsewhere."""
 DRAIN: Final = 8.0
 """Seconds that everything together has to finish what it has in hand."""
 
@@ -151,6 +153,9 @@ class Supervisor:
         watch.failures = 1 if steady else watch.failures + 1
         wait = backoff(watch.failures)
         match error:
+            case Paused():
+                wait = min(max(wait, error.retry_after or 0), PAUSE)
+                watch.bad("paused", error.reason, error.fix, wait)
             case Unavailable():
                 wait = max(wait, error.retry_after or 0)
                 watch.bad("backing off", error.reason, wait=wait)
@@ -178,17 +183,24 @@ def backoff(failures: int) -> float:
     return wait * random.uniform(0.8, 1.2)  # noqa: S311 - chance, not a secret
 
 
-async def until_stopped(source: AsyncGenerator[T, None], stopping: asyncio.Event) -> AsyncGenerator[T, None]:
-    """What a source gives, until the house is asked to stop; what was given is always finished with first."""
+async def until_stopped(
+    source: AsyncGenerator[T, None], stopping: asyncio.Event, patience: float | None = None
+) -> AsyncGenerator[T, None]:
+    """What a source gives, until the house is asked to stop; what was given is always finished with first.
+
+    One that gives nothing for `patience` seconds, not even a sign of life, is taken for dead: Unavailable.
+    """
     asked = asyncio.ensure_future(stopping.wait())
     try:
         while not stopping.is_set():
             following = asyncio.ensure_future(anext(source))
-            done, _ = await asyncio.wait({asked, following}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({asked, following}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if following not in done:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
-                return
+                if asked in done:
+                    return
+                raise Unavailable(f"There has been no sign of life for {patience:.0f} s.")
             try:
                 yield following.result()
             except StopAsyncIteration:

@@ -100,7 +100,7 @@ class Feed(Connection):
 class Bluesky(Connection):
     platform: Literal["bluesky"]
     listen: bool = True
-    jetstream: str = "wss://jetstream2.us-east.bsky.network/subscribe"
+    jetstream: str = "wss://jetstream.us-west.bsky.network/xrpc/network.bsky.jetstream.subscribeEvents"
     service: str = "https://bsky.social"
     appview: str = "https://public.api.bsky.app"
     handle: str = ""

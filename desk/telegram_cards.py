@@ -13,7 +13,7 @@ from languages import Translator
 from models.desk import Verb
 from models.text import one_line
 from triage import wording
-from triage.card import Card
+from triage.card import Card, Said
 from triage.desking import AlertView, Choice, DigestView, Preview, View
 from triage.suggestions import Suggestion
 
@@ -94,7 +94,23 @@ def _quotes(card: Card, t: Translator) -> list[str]:
     last = card.said[-1]
     before = t.count("{n} earlier post of theirs", "{n} earlier posts of theirs", len(card.said) - 1)
     text = t("The author deleted this post.") if last.deleted else one_line(last.text, QUOTE)
-    return [*([f"<i>{escape(before)}</i>"] if len(card.said) > 1 else []), f"<blockquote>{escape(text)}</blockquote>"]
+    lines = [*([f"<i>{escape(before)}</i>"] if len(card.said) > 1 else []), *_above(last, t)]
+    lines.append(f"<blockquote>{escape(text)}</blockquote>")
+    if last.was and not last.deleted:
+        lines.append("<i>" + escape(t("before the edit: {text}", text=one_line(last.was, 200))) + "</i>")
+    if last.media and not last.deleted:
+        shown = (media.alt or wording.media(media.kind, t) for media in last.media[:4])
+        lines.append("📎 " + escape(one_line(", ".join(shown), 200)))
+    return lines
+
+
+def _above(said: Said, t: Translator) -> list[str]:
+    """What it answers, in a line."""
+    if not said.before:
+        return []
+    above = said.before[-1]
+    words = t("to {author}: {text}", author=one_line(above.author, 40), text=one_line(above.text, 200))
+    return [f"<i>{escape(words)}</i>"]
 
 
 def _standing(card: Card, t: Translator) -> list[str]:

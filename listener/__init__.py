@@ -7,7 +7,7 @@ together with its bookmark before it is asked for more; so a crash anywhere lose
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from models.post import Heard, Post
+from models.post import Around, Heard, Post, Sought
 
 
 class Ear(Protocol):
@@ -20,15 +20,18 @@ class Ear(Protocol):
 
     @property
     def silence(self) -> float:
-        """After so many seconds without any sign of life it is taken for dead."""
+        """After so many seconds without giving anything, be it an empty Heard as a sign of life, it is taken for dead."""
 
-    async def connect(self) -> None:
-        """Proves that listening can begin; raises EdgeError."""
+    async def connect(self) -> str | None:
+        """Proves that listening can begin; raises EdgeError. Returns what the operator should know of what it cannot hear."""
 
     def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
         """For ever what happens after the bookmark; resumed only after what it gave is committed. Raises EdgeError."""
 
     async def find(self, url: str) -> Post | None:
         """The post at a permalink, or None where that is not this platform's, or cannot be looked up."""
+
+    async def around(self, sought: Sought) -> Around:
+        """What stands around a mention; raises EdgeError."""
 
     async def close(self) -> None: ...

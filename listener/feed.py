@@ -19,7 +19,7 @@ import msgspec
 from connections.guard import Fetcher
 from connections.http import Answer, refused
 from models.errors import Rejected, Unauthorized, Unavailable
-from models.post import Heard, Post, PostAuthor
+from models.post import NOTHING_AROUND, Around, Heard, Post, PostAuthor, Sought
 from models.text import plain
 
 MAX_FEED: Final = 5_000_000
@@ -82,6 +82,9 @@ class FeedEar:
 
     async def find(self, url: str) -> Post | None:  # noqa: ARG002 - a feed cannot be asked for one entry
         return None
+
+    async def around(self, sought: Sought) -> Around:  # noqa: ARG002 - nothing more can be asked
+        return NOTHING_AROUND
 
     async def close(self) -> None:
         await self._fetcher.close()

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from connections.square import Square, SquarePost
-from models.post import Deletion, Heard, Post, PostAuthor
+from models.post import NOTHING_AROUND, Around, Deletion, Heard, Post, PostAuthor, Sought
 
 WAIT: Final = 10.0
 """Seconds that the square is asked to hold an answer until something happens."""
@@ -42,6 +42,9 @@ class SquareEar:
             return None
         found = await self._connection.post(place.removeprefix("/posts/"))
         return to_post(found) if found and found.url == url else None
+
+    async def around(self, sought: Sought) -> Around:  # noqa: ARG002 - nothing more can be asked
+        return NOTHING_AROUND
 
     async def close(self) -> None:
         await self._connection.close()

@@ -22,7 +22,7 @@ from aiohttp import web
 from connections.signatures import WINDOW, genuine
 from connections.webhooks import WebhookDoor
 from models.exported import from_json
-from models.post import Heard, Post
+from models.post import NOTHING_AROUND, Around, Heard, Post, Sought
 
 WAIT: Final = 10.0
 """Seconds that a sender waits for its mentions to be written before it is told to come again."""
@@ -106,6 +106,9 @@ class WebhookEar:
 
     async def find(self, url: str) -> Post | None:  # noqa: ARG002 - there is nobody to ask
         return None
+
+    async def around(self, sought: Sought) -> Around:  # noqa: ARG002 - nothing more can be asked
+        return NOTHING_AROUND
 
     async def close(self) -> None:
         self._door.forget(self.name)

@@ -15,7 +15,7 @@ _IS_OPEN = text("state IN ('waiting', 'claimed', 'snoozed', 'answering')")
 EventKind = Literal[
     "opened", "heard", "claimed", "released", "expired", "assigned", "snoozed", "woke", "dismissed", "reopened",
     "escalated", "late", "noted", "approved", "undone", "published", "failed", "unknown", "copied", "corrected", "muted",
-    "edited", "deleted",
+    "edited", "deleted", "answered there",
 ]  # fmt: skip
 
 

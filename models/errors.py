@@ -3,7 +3,8 @@
     Exception
     ├─ EdgeError                      something on the far side of the network
     │  ├─ Unavailable(retry_after)       later
-    │  │  └─ Uncertain                      later, but look first: it may have been done
+    │  │  ├─ Uncertain                      later, but look first: it may have been done
+    │  │  └─ Paused(fix)                    later, because of what it costs
     │  ├─ Unauthorized(fix)              a human must act, and is told the exact step
     │  └─ Rejected(reason)               never
     ├─ Refused(message)               what a member asked for cannot be done, in words fit to show them
@@ -30,6 +31,14 @@ class Unavailable(EdgeError):
 
 class Uncertain(Unavailable):
     """The call broke off after it was sent: whether it was carried out is not known."""
+
+
+class Paused(Unavailable):
+    """Stopped because what the operator allowed has been spent; `fix` is what they can do before `retry_after`."""
+
+    def __init__(self, reason: str, fix: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, retry_after)
+        self.fix = fix
 
 
 class Unauthorized(EdgeError):

@@ -1,5 +1,6 @@
 """Mentions, who wrote them, and which brands they concern."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -7,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, BrandId, Id, MemberId, Structured, When
+from models.post import Media
 
 Sentiment = Literal["negative", "neutral", "positive"]
 Intent = Literal["complaint", "question", "praise", "lead", "news", "chatter", "spam", "crisis"]
@@ -17,6 +19,15 @@ class MovedBy(msgspec.Struct, frozen=True):
 
     word: str
     by: float
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """What was said before a mention in its thread, by whomever."""
+
+    author: str
+    text: str
+    at: datetime
+    url: str = ""
 
 
 class Author(Base):
@@ -67,6 +78,9 @@ class Mention(Base):
     origin: Mapped[str]
     connection: Mapped[str]
     metrics: Mapped[dict[str, int]] = mapped_column(Structured(dict[str, int]), default=dict)
+    media: Mapped[tuple[Media, ...]] = mapped_column(Structured(tuple[Media, ...]), default=())
+    before: Mapped[tuple[Earlier, ...] | None] = mapped_column(Structured(tuple[Earlier, ...]))
+    """What stands above it in its thread, oldest first; None until somebody has a case to look at and it was asked for."""
     created_at: Mapped[When]
     heard_at: Mapped[When]
     edited_at: Mapped[When | None]
@@ -103,7 +117,8 @@ class MentionBrand(Base):
     mention_id: Mapped[int] = mapped_column(ForeignKey("mention.id"), primary_key=True)
     brand_id: Mapped[BrandId] = mapped_column(primary_key=True)
     query: Mapped[str]
-    """The slug of the query that matched, or `owned` for a channel of the brand's own, or `by hand`."""
+    """The slug of the query that matched; `owned` for a channel of the brand's own, `to us` for what speaks to its account,
+    `by hand` where a member said so."""
     why: Mapped[str] = mapped_column(Text)
     live: Mapped[bool]
     """Live ones are read before the rest."""

@@ -19,11 +19,23 @@ class PostAuthor(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
 
 
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture, a film or a file beside a text; `url` is empty where the platform gives it to nobody without a login."""
+
+    kind: Literal["image", "video", "audio", "file"]
+    url: str = ""
+    preview: str = ""
+    """A small picture of it."""
+    alt: str = ""
+    """What it shows, in the author's words; the name of a file."""
+
+
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """One public post, comment, review or message.
 
     `native_id` is unique on its platform. `thread` is the native id of the thread's first post, its own when it begins
-    one; `parent` what it answers directly.
+    one; `parent` what it answers directly. Of the account of the connection that heard it, `ours` says that it wrote the
+    post, and `to_us` that it is spoken to: a mention of it, an answer to it, a message.
     """
 
     platform: str
@@ -37,6 +49,30 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     origin: Origin = "live"
     metrics: dict[str, int] = {}
+    media: tuple[Media, ...] = ()
+    ours: bool = False
+    to_us: bool = False
+
+
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """A mention whose surroundings are wanted."""
+
+    native_id: str
+    thread: str
+    parent: str | None
+    author: str
+    """The author's native id."""
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around a post: what was said before it, oldest first, and what its platform knows of who wrote it."""
+
+    before: tuple[Post, ...] = ()
+    author: PostAuthor | None = None
+
+
+NOTHING_AROUND = Around()
+"""Where a platform says nothing more than was heard."""
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,6 +88,7 @@ async def write_edit(session: AsyncSession, connection: str, kept: Kept, now: da
     words = clean(post.text)
     if known.deleted_at is not None or words == known.text:
         return Written(duplicates=1)
+    known.media = post.media or known.media
     session.add(MentionVersion(mention_id=known.id, text=known.text, replaced_at=now))
     known.text, known.folded, known.edited_at = words, fold(words), now
     await _concern(session, [(known.id, kept)])
@@ -106,6 +107,7 @@ async def empty(session: AsyncSession, deletion: Deletion, now: datetime) -> Wri
     if known is None:
         return Written()
     known.text, known.folded, known.deleted_at = "", "", now
+    known.media, known.before = (), ()
     await session.execute(delete(MentionVersion).where(MentionVersion.mention_id == known.id))
     await session.execute(
         update(MentionBrand)
@@ -185,6 +187,7 @@ def _row(post: Post, author_id: int, connection: str, now: datetime) -> dict[str
         "origin": post.origin,
         "connection": connection,
         "metrics": post.metrics,
+        "media": post.media,
         "created_at": post.created_at,
         "heard_at": now,
     }

@@ -301,6 +301,19 @@ async def answered(turn: Turn, case: Case, reply: Reply) -> None:
     turn.note(case, "published", reply.approved_by, reply.url or "", reply=str(reply.id))
 
 
+async def found_answered(turn: Turn, case: Case, text: str, url: str) -> None:
+    """One of ours answered in the platform's own app."""
+    await _swap(turn, case, "answer")
+    case.first_answered_at = case.first_answered_at or turn.now
+    await _end(turn, case, None)
+    turn.note(case, "answered there", None, text, url=url)
+
+
+async def called_off(turn: Turn, case: Case) -> None:
+    """An approved reply will not be said; the case is in the hands of who approved it."""
+    await _swap(turn, case, "undo")
+
+
 async def correct(
     turn: Turn, case_id: int, member_id: int, sentiment: Sentiment, mention_id: int | None = None
 ) -> Case:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from models.case import IN_FLIGHT, OPEN, Case, CaseEvent, Part, Reply
 from models.desk import Verb
-from models.mention import Author, Mention, MentionBrand, MovedBy
+from models.mention import Author, Earlier, Mention, MentionBrand, MentionVersion, MovedBy
+from models.post import Media
 from triage import priority, storms
 from triage.suggestions import Suggestion, suggest
 from triage.turn import Turn
@@ -32,6 +33,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
     why: str
     moved: tuple[MovedBy, ...]
+    was: str
+    """What it said before it was edited last; empty where it was not."""
+    media: tuple[Media, ...]
+    before: tuple[Earlier, ...]
+    """What was said before it, oldest first."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +105,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def timeline(self) -> list[Said | Answer]:
         """What was said in public, theirs and ours, in the order in which it was."""
-        ours = [a for a in self.answers if a.state == "published"]
+        ours = [a for a in (*self.answers, *map(_given_there, self.events)) if a is not None and a.state == "published"]
         return sorted((*self.said, *ours), key=lambda said: said.at)
 
     def draft_of(self, member: int) -> Answer | None:
@@ -182,6 +188,13 @@ async def _said(turn: Turn, case: Case) -> tuple[Said, ...]:
         .where(MentionBrand.case_id == case.id)
         .order_by(Mention.created_at, Mention.id)
     )
+    found = rows.all()
+    versions = await turn.session.scalars(
+        select(MentionVersion)
+        .where(MentionVersion.mention_id.in_([mention.id for mention, _ in found]))
+        .order_by(MentionVersion.id)
+    )
+    was = {version.mention_id: version.text for version in versions}
     return tuple(
         Said(
             id=mention.id,
@@ -196,8 +209,30 @@ async def _said(turn: Turn, case: Case) -> tuple[Said, ...]:
             deleted=mention.deleted_at is not None,
             why=read.why,
             moved=read.moved or (),
+            was=was.get(mention.id, ""),
+            media=mention.media,
+            before=mention.before or (),
         )
-        for mention, read in rows
+        for mention, read in found
+    )
+
+
+def _given_there(event: CaseEvent) -> Answer | None:
+    """An answer that one of ours gave in the platform's own app, as it was found."""
+    if event.kind != "answered there":
+        return None
+    return Answer(
+        id=0,
+        revision=0,
+        state="published",
+        text=event.text,
+        author=0,
+        under=0,
+        approved_by=None,
+        due_at=None,
+        published_at=event.at,
+        url=event.detail.get("url", ""),
+        error="",
     )
 
 

@@ -23,6 +23,7 @@ GRAPH: Final[dict[State, dict[Move, State]]] = {
         "assign": "claimed",
         "snooze": "snoozed",
         "dismiss": "dismissed",
+        "answer": "answered",
         "hear": "waiting",
     },
     "claimed": {
@@ -40,6 +41,7 @@ GRAPH: Final[dict[State, dict[Move, State]]] = {
         "assign": "claimed",
         "wake": "waiting",
         "dismiss": "dismissed",
+        "answer": "answered",
         "hear": "waiting",
     },
     "answering": {"undo": "claimed", "fail": "claimed", "publish": "answered", "hear": "answering"},

@@ -9,6 +9,8 @@ from store.mentions import Concern, Kept
 
 OWNED = "owned"
 """In place of a query's slug: the post stands in a channel of the brand's own."""
+TO_US = "to us"
+"""So too: the post speaks to the account that answers for the brand."""
 
 
 class Matching:
@@ -27,7 +29,7 @@ class Matching:
         return [k for post in posts if (k := self.one(post, connection, owner)).concerns]
 
     def one(self, post: Post, connection: str, owner: int | None = None) -> Kept:
-        if self._ours(post):
+        if self.is_ours(post):
             return Kept(post, ())
         subject = Subject(
             post.text,
@@ -45,9 +47,18 @@ class Matching:
         ]
         if owner is not None and owner not in first:
             concerns.append(Concern(owner, OWNED, connection))
+        if post.to_us:
+            concerns += [
+                Concern(number, TO_US, connection)
+                for number, brand in self.catalogue.brands
+                if brand.publish.get(post.platform) == connection and number != owner and number not in first
+            ]
         return Kept(post, tuple(concerns))
 
-    def _ours(self, post: Post) -> bool:
+    def is_ours(self, post: Post) -> bool:
+        """Whether we said it: the account of the connection that heard it, or one that a brand calls its own."""
+        if post.ours:
+            return True
         own = self.catalogue.own.get(post.platform)
         if not own:
             return False

@@ -87,7 +87,10 @@ EVENT: Final = {
     "unmuted": _("{who} lets the author open cases again."),
     "edited": _("The author changed the post."),
     "deleted": _("The author deleted the post."),
+    "answered there": _("Answered in the platform's own app: {text}"),
 }
+
+MEDIA: Final = {"image": _("a picture"), "video": _("a film"), "audio": _("a recording"), "file": _("a file")}
 
 DISMISSALS: Final = {
     "not-us": _("It is not about us"),
@@ -140,6 +143,10 @@ def alert(kind: str, reason: str, t: Translator) -> str:
         code, colon, words = reason.partition(": ")
         reason = t(GRAVE.get(code, code)) + (f" — “{words}”" if colon else "")
     return t(ALERT[kind], reason=reason).strip()
+
+
+def media(kind: str, t: Translator) -> str:
+    return t(MEDIA[kind])
 
 
 def name(slug: str, catalogue: Catalogue, t: Callable[[str], str]) -> str:

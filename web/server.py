@@ -4,8 +4,9 @@ from typing import Protocol
 
 from aiohttp import web
 
+from connections.guard import Fetcher
 from models.errors import OperatorError
-from web import acting, looking
+from web import acting, looking, pictures
 from web.access import gate
 from web.live import Live
 from web.pages import STATIC
@@ -26,8 +27,9 @@ class Settings(Protocol):
 
 
 class WebDesk:
-    def __init__(self, house: House, settings: Settings, find: Find) -> None:
+    def __init__(self, house: House, settings: Settings, find: Find, *, private_pictures: bool = False) -> None:
         self._settings = settings
+        self._fetcher = Fetcher(private=private_pictures)
         self._live = Live(house)
         hosts = {"127.0.0.1", "localhost", "::1", settings.host, *settings.allowed_hosts}
         self._app = web.Application(middlewares=gate(sorted(hosts)), client_max_size=200_000)
@@ -35,7 +37,9 @@ class WebDesk:
         self._app[looking.LIVE] = self._live
         self._app[acting.FIND] = find
         self._app.add_routes(looking.routes)
+        self._app[pictures.FETCHER] = self._fetcher
         self._app.add_routes(acting.routes)
+        self._app.add_routes(pictures.routes)
         self._app.router.add_static("/static/", STATIC)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=3)
         self.port = settings.port
@@ -63,3 +67,4 @@ class WebDesk:
     async def stop(self) -> None:
         await self._live.stop()
         await self._runner.cleanup()
+        await self._fetcher.close()

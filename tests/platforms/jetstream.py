@@ -1,7 +1,11 @@
-"""A Jetstream server as https://github.com/bluesky-social/jetstream describes it: cursors, replay, and its ugly parts."""
+"""A Jetstream server as https://github.com/bluesky-social/jetstream describes it: both wires, cursors, replay, ugly parts.
+
+On the second wire a cursor is a number, inclusive, or a time where it is 1e15 or more; one below `floor` is refused.
+"""
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 from aiohttp import WSMsgType, web
 from platforms.server import Server
@@ -13,6 +17,8 @@ class Jetstream(Server):
     def __init__(self) -> None:
         super().__init__()
         self.app.router.add_get("/subscribe", self._subscribe)
+        self.app.router.add_get("/xrpc/network.bsky.jetstream.subscribeEvents", self._subscribe)
+        self.floor = 0
         self.events: list[dict] = []
         self.asked: list[dict] = []
         self.raw: list[str] = []
@@ -24,6 +30,10 @@ class Jetstream(Server):
     @property
     def subscribe(self) -> str:
         return f"ws://127.0.0.1:{self.port}/subscribe"
+
+    @property
+    def subscribe_events(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/xrpc/network.bsky.jetstream.subscribeEvents"
 
     def post(self, text: str, did: str = "did:plc:rita", rkey: str = "", **record: object) -> dict:
         return self.event("create", did, rkey or f"k{len(self.events)}", {"text": text, "langs": ["it"], **record})
@@ -53,19 +63,22 @@ class Jetstream(Server):
 
     async def _subscribe(self, request: web.Request) -> web.WebSocketResponse:
         self.asked.append(dict(request.query))
-        socket = web.WebSocketResponse(max_msg_size=0)
+        counts = request.path.endswith("subscribeEvents")
+        cursor = int(request.query.get("cursor") or 0)
+        if counts and 0 < cursor < self.floor:
+            return web.json_response({"error": "CursorTooOld", "message": f"the floor is {self.floor}"}, status=400)
+        socket = web.WebSocketResponse(max_msg_size=0, protocols=("xrpc.v1.json",) if counts else ())
         await socket.prepare(request)
         self._sockets.add(socket)
-        cursor = int(request.query.get("cursor") or 0)
         sent = 0 if cursor else len(self.events)
         raw = len(self.raw)
         closing = asyncio.ensure_future(self._until_closed(socket))
         try:
             while not socket.closed:
                 rung = self._rung
-                for event in self.events[sent:]:
-                    if event["time_us"] > cursor:
-                        await socket.send_str(json.dumps(event))
+                for seq, event in enumerate(self.events[sent:], sent + 1):
+                    if (seq >= cursor) if counts and cursor < 1e15 else event["time_us"] > cursor:
+                        await socket.send_str(json.dumps(_counted(event, seq) if counts else event))
                 sent = len(self.events)
                 for frame in self.raw[raw:]:
                     await socket.send_str(frame)
@@ -84,3 +97,11 @@ class Jetstream(Server):
         async for message in socket:
             if message.type is WSMsgType.ERROR:
                 return
+
+
+def _counted(event: dict, seq: int) -> dict:
+    """An event as the second wire tells it."""
+    time = datetime.fromtimestamp(event["time_us"] / 1e6, UTC).isoformat().replace("+00:00", "Z")
+    kind = f"network.bsky.jetstream.subscribeEvents#{event['kind']}"
+    payload = {"$type": kind, "seq": seq, "did": event["did"], "time": time, "witnessedAt": time, **event["commit"]}
+    return {"$type": "message", "payload": payload}

@@ -19,6 +19,8 @@ class Pds(Server):
         self.lose_answer = False
         self.tokens = 0
         self.expired: set[str] = set()
+        self.followers: dict[str, int] = {}
+        self.notifications: list[dict] = []
 
     def have(self, did: str, rkey: str, text: str, reply: dict | None = None) -> str:
         record = {"text": text, "createdAt": "2026-11-23T08:00:00Z", **({"reply": reply} if reply else {})}
@@ -31,7 +33,7 @@ class Pds(Server):
     async def _xrpc(self, request: web.Request) -> web.Response:
         method = request.match_info["method"].rpartition(".")[2]
         self.calls.append(method)
-        if method in ("createSession", "refreshSession", "getPosts"):
+        if method in ("createSession", "refreshSession", "getPosts", "getPostThread", "getProfile"):
             return await getattr(self, f"_{method}")(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token in self.expired:
@@ -60,10 +62,42 @@ class Pds(Server):
         found = []
         for uri in request.query.getall("uris"):
             did, _, rkey = uri.removeprefix("at://").replace("/app.bsky.feed.post/", "|").partition("|")
-            if record := self.records.get((did, rkey)):
-                author = {"did": did, "handle": "rita.example", "displayName": "Rita"}
-                found.append({"uri": uri, "cid": f"cid-{rkey}", "author": author, "record": record})
+            if (did, rkey) in self.records:
+                found.append(self._view(did, rkey))
         return web.json_response({"posts": found})
+
+    def _view(self, did: str, rkey: str) -> dict:
+        author = {"did": did, "handle": "rita.example", "displayName": "Rita"}
+        uri = f"at://{did}/app.bsky.feed.post/{rkey}"
+        return {"uri": uri, "cid": f"cid-{rkey}", "author": author, "record": self.records[did, rkey]}
+
+    async def _getPostThread(self, request: web.Request) -> web.Response:
+        return web.json_response({"thread": self._thread(request.query["uri"])})
+
+    def _thread(self, uri: str) -> dict:
+        did, _, rkey = uri.removeprefix("at://").replace("/app.bsky.feed.post/", "|").partition("|")
+        if (did, rkey) not in self.records:
+            return {"$type": "app.bsky.feed.defs#notFoundPost", "uri": uri, "notFound": True}
+        thread = {"$type": "app.bsky.feed.defs#threadViewPost", "post": self._view(did, rkey)}
+        if reply := self.records[did, rkey].get("reply"):
+            thread["parent"] = self._thread(reply["parent"]["uri"])
+        return thread
+
+    async def _getProfile(self, request: web.Request) -> web.Response:
+        did = request.query["actor"]
+        known = {
+            "did": did,
+            "handle": "rita.example",
+            "displayName": "Rita",
+            "followersCount": self.followers.get(did, 0),
+        }
+        return web.json_response(known)
+
+    def notify(self, reason: str, did: str, rkey: str) -> None:
+        self.notifications.insert(0, {**self._view(did, rkey), "reason": reason, "isRead": False})
+
+    async def _listNotifications(self, _request: web.Request) -> web.Response:
+        return web.json_response({"notifications": self.notifications})
 
     async def _getRecord(self, request: web.Request) -> web.Response:
         repo, rkey = request.query["repo"], request.query["rkey"]

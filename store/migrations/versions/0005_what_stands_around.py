@@ -1,0 +1,17 @@
+"""Pictures beside a mention, and what was said before it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005_what_stands_around"
+down_revision = "0004_second_opinions"
+
+
+def upgrade() -> None:
+    op.add_column("mention", sa.Column("media", sa.Text(), nullable=False, server_default="[]"))
+    op.add_column("mention", sa.Column("before", sa.Text(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("mention", "before")
+    op.drop_column("mention", "media")
