@@ -46,6 +46,8 @@ SUBTITLES: Final = {"en": 6_000, "it": 5_000, "ro": 7_000}
 OTHER_SUBTITLES: Final = 4_000
 TWICE: Final = ("it", "ro")
 """Languages whose public rows, subtitles apart, are seen twice an epoch: they have few."""
+ALWAYS_TIMES: Final = 2
+"""How often an epoch on the public rows sees the written posts that no fold holds out."""
 HEADS: Final = 12
 VALIDATION_ONLY: Final = "en-airline"
 """Measured on, never fitted to, not even the proportions."""
@@ -65,6 +67,7 @@ class Making:
         leaks = sets.Leaks(example.text for known in self.validation.values() for example in known)
         train = sets.public(data, "train", free_only=free_only)
         self.train = {name: sets.without_leaks(known, leaks) for name, known in train.items()}
+        self.always = [e for name, known in self.written.items() if name[-1] == sets.ALWAYS for e in known]
         self.folds = sorted({name[-1] for name in self.written} - {sets.ALWAYS})
 
     def outside(self, fold: str) -> list[Example]:
@@ -153,7 +156,7 @@ def _some(pairs: Iterable[Pair], seed: int) -> list[Pair]:
 
 def _tune(making: Making, pieces: Sequence[str], cutter: encoder.Cutter, to: Path) -> None:
     model = _loaded(making, pieces, "distilled.pt")
-    encoder.tune(model, _public_rows(making), cutter, TUNE, said)
+    encoder.tune(model, [*_public_rows(making), *making.always * ALWAYS_TIMES], cutter, TUNE, said)
     torch.save(model.state_dict(), to)
 
 
