@@ -137,6 +137,7 @@ async def clock_step(house: House) -> int:
 async def speak(house: House, voice: Voice, watch: Watch) -> None:
     """A voice: approved replies that are due are said, after what is in doubt was looked for."""
     await voice.connect()
+    house.capabilities[voice.name] = voice.capabilities
     mouth = Mouth(house.store, voice)
     await mouth.doubt_all()
     watch.good()

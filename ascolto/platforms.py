@@ -101,6 +101,18 @@ def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
     )
 
 
+def _mastodon(section: settings.Mastodon, tools: Tools) -> Parts:
+    from connections.mastodon import Mastodon
+    from listener.mastodon import MastodonEar
+    from responders.mastodon import MastodonVoice
+
+    connection = Mastodon(section.name, section.server, tools.secret(section.token_env), tools.http)
+    return Parts(
+        ear=MastodonEar(connection, hashtags=section.hashtags, public=section.public),
+        voice=MastodonVoice(connection) if section.voice else None,
+    )
+
+
 def _square(section: settings.Square, tools: Tools) -> Parts:
     from connections.square import Square
     from listener.square import SquareEar
@@ -113,6 +125,7 @@ def _square(section: settings.Square, tools: Tools) -> Parts:
 _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "bluesky": _bluesky,
     "feed": _feed,
+    "mastodon": _mastodon,
     "square": _square,
     "telegram": _telegram,
     "webhook": _webhook,

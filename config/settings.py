@@ -130,6 +130,19 @@ class Telegram(Connection):
         return _chosen(voice=self.voice, desk=self.desk)
 
 
+class Mastodon(Connection):
+    platform: Literal["mastodon"]
+    server: Annotated[str, Field(pattern="^https?://")] = "https://mastodon.social"
+    token_env: str = "MASTODON_TOKEN"  # noqa: S105
+    hashtags: tuple[str, ...] = ()
+    public: Literal["off", "local", "federated"] = "off"
+    voice: bool = False
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return _chosen(ear=True, voice=self.voice)
+
+
 class Square(Connection):
     platform: Literal["square"]
     url: str = "http://127.0.0.1:8422"
@@ -143,7 +156,7 @@ def _chosen(**roles: bool) -> tuple[Role, ...]:
     return tuple(role for role, wanted in roles.items() if wanted)  # type: ignore[misc]
 
 
-AnyConnection = Annotated[Feed | Bluesky | Webhook | Telegram | Square, Field(discriminator="platform")]
+AnyConnection = Annotated[Feed | Bluesky | Mastodon | Webhook | Telegram | Square, Field(discriminator="platform")]
 
 
 class Settings(BaseSettings):
@@ -232,7 +245,7 @@ def connection_sections() -> dict[str, type[Connection]]:
     return {section.model_fields["platform"].annotation.__args__[0]: section for section in _SECTIONS}  # type: ignore[union-attr]
 
 
-_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Webhook, Telegram, Square)
+_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Mastodon, Webhook, Telegram, Square)
 CONNECTION: Final[TypeAdapter[Any]] = TypeAdapter(AnyConnection)
 
 

@@ -134,6 +134,7 @@ class Reply(Base):
         Index("uq_reply_draft", "case_id", "author_id", unique=True, sqlite_where=_DRAFT, postgresql_where=_DRAFT),
         Index("ix_reply_state_due_at", "state", "due_at"),
         Index("ix_reply_case_id", "case_id"),
+        Index("ix_reply_native_id", "native_id"),
         UniqueConstraint("key"),
     )
 

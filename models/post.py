@@ -33,8 +33,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """One public post, comment, review or message.
 
-    `native_id` is unique on its platform. `thread` is the native id of the thread's first post, its own when it begins
-    one; `parent` what it answers directly. Of the account of the connection that heard it, `ours` says that it wrote the
+    `native_id` is unique on its platform. `parent` is the native id of what it answers directly; `thread` that of the
+    thread's first post, its own when it begins one, empty where the platform does not tell. Of the account of the connection that heard it, `ours` says that it wrote the
     post, and `to_us` that it is spoken to: a mention of it, an answer to it, a message.
     """
 

@@ -17,8 +17,8 @@ class Voice(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    async def connect(self) -> None:
-        """Proves that it may speak; raises EdgeError."""
+    async def connect(self) -> str | None:
+        """Proves that it may speak, and learns how long; raises EdgeError. Returns what the operator should know."""
 
     async def publish(self, reply: Outgoing) -> Address:
         """Says it under the post that it answers. Raises Uncertain whenever it may have been said all the same."""

@@ -65,7 +65,8 @@ async def write_posts(session: AsyncSession, connection: str, kept: Sequence[Kep
     for start in range(0, len(kept), BATCH):
         batch = {(k.post.platform, k.post.native_id): k for k in kept[start : start + BATCH]}
         authors = await _authors(session, [k.post for k in batch.values()])
-        rows = [_row(k.post, authors[_author_key(k.post)], connection, now) for k in batch.values()]
+        threads = await _threads(session, [k.post for k in batch.values()])
+        rows = [_row(k.post, authors[_author_key(k.post)], threads, connection, now) for k in batch.values()]
         statement = insert(session, Mention).on_conflict_do_nothing()
         found = await session.execute(statement.returning(Mention.id, Mention.platform, Mention.native_id), rows)
         ids = {(row.platform, row.native_id): row.id for row in found}
@@ -172,7 +173,23 @@ def _author_key(post: Post) -> Key:
     return post.platform, post.author.native_id or post.author.handle.casefold()
 
 
-def _row(post: Post, author_id: int, connection: str, now: datetime) -> dict[str, Any]:
+async def _threads(session: AsyncSession, posts: Sequence[Post]) -> dict[str, str]:
+    """Parent → thread, for platforms that name what a post answers but not where that began: known mentions, our replies."""
+    parents = {(post.platform, post.parent) for post in posts if post.parent and not post.thread}
+    if not parents:
+        return {}
+    known = await session.execute(
+        select(Mention.native_id, Mention.thread).where(tuple_(Mention.platform, Mention.native_id).in_(list(parents)))
+    )
+    ours = await session.execute(
+        select(Reply.native_id, Mention.thread)
+        .join(Mention, Mention.id == Reply.mention_id)
+        .where(tuple_(Reply.platform, Reply.native_id).in_(list(parents)))
+    )
+    return {row.native_id: row.thread for rows in (known, ours) for row in rows}
+
+
+def _row(post: Post, author_id: int, threads: dict[str, str], connection: str, now: datetime) -> dict[str, Any]:
     words = clean(post.text)
     return {
         "platform": post.platform,
@@ -182,7 +199,7 @@ def _row(post: Post, author_id: int, connection: str, now: datetime) -> dict[str
         "text": words,
         "folded": fold(words),
         "language": post.language,
-        "thread": post.thread or post.native_id,
+        "thread": post.thread or threads.get(post.parent or "") or post.parent or post.native_id,
         "parent": post.parent,
         "origin": post.origin,
         "connection": connection,

@@ -92,6 +92,7 @@ class Checker:
             return [Finding(kind="empty", message=_("The reply is empty."), stops=True)]
         found = [
             *self._length(draft),
+            *self._name(draft),
             *_places(draft.text),
             *self._language(draft),
             *_links(draft),
@@ -108,6 +109,11 @@ class Checker:
         if length > can.longest:
             values = {"length": str(length), "longest": str(can.longest)}
             yield Finding(kind="length", message=_("Too long: {length} of {longest}."), values=values, stops=True)
+
+    def _name(self, draft: Draft) -> Iterator[Finding]:
+        if self.of(draft.connection).names_author and f"@{draft.author}".casefold() not in draft.text.casefold():
+            message = _("Without “{name}” in it the author is not told of the reply.")
+            yield Finding(kind="name", message=message, values={"name": f"@{draft.author}"})
 
     def _language(self, draft: Draft) -> Iterator[Finding]:
         found = self.identify(draft.text)

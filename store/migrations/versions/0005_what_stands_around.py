@@ -10,8 +10,10 @@ down_revision = "0004_second_opinions"
 def upgrade() -> None:
     op.add_column("mention", sa.Column("media", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("mention", sa.Column("before", sa.Text(), nullable=True))
+    op.create_index("ix_reply_native_id", "reply", ["native_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_reply_native_id", "reply")
     op.drop_column("mention", "before")
     op.drop_column("mention", "media")

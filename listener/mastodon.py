@@ -1,0 +1,323 @@
+"""Hearing hashtags, what speaks to our account, and the public timeline of one Mastodon server.
+
+https://docs.joinmastodon.org/methods/streaming/ (one WebSocket for all), https://docs.joinmastodon.org/api/guidelines/#pagination
+
+The native id is `host:id`, of the server that we are connected to: it is what an answer refers to and what a deletion
+names. The bookmark holds the last id of each timeline; after a break each is read from there while the stream already runs.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+
+from connections.mastodon import FIX, Account, Mastodon
+from models.errors import EdgeError, Unauthorized, Unavailable
+from models.post import Around, Deletion, Heard, Media, Post, PostAuthor, Sought
+from models.text import plain
+
+T = TypeVar("T")
+
+PULSE: Final = 25.0
+"""Seconds between signs of life while nobody posts; the WebSocket itself is asked as often."""
+PATIENCE: Final = 0.25
+BATCH: Final = 200
+PAGE: Final = 40
+PAGES: Final = 25
+"""Most pages of a timeline that are read after a break."""
+MAX_FRAME: Final = 2_000_000
+
+
+class MastodonEar:
+    platform = "mastodon"
+    silence = 90.0
+
+    def __init__(self, connection: Mastodon, *, hashtags: Sequence[str] = (), public: str = "off") -> None:
+        """`public` is off, local (posts of this server's own people) or federated (all that it knows of)."""
+        self.name = connection.name
+        self._connection = connection
+        self._hashtags = [tag.lstrip("#").lower() for tag in hashtags]
+        self._public = {"local": "public:local", "federated": "public"}.get(public, "")
+
+    async def connect(self) -> None:
+        await self._connection.open()
+
+    async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
+        last = msgspec.json.decode(bookmark, type=dict[str, str]) if bookmark else {}
+        own = await self._connection.open()
+        async with await self._stream() as socket:
+            for channel in self._channels():
+                async for reached, posts in self._missed(channel, last.get(channel), own):
+                    last[channel] = reached
+                    yield Heard(bookmark=_written(last), posts=tuple(posts))
+            while True:
+                events = [event for frame in await _frames(socket) if (event := decode(frame)) is not None]
+                heard = to_heard(events, self._connection.host, own)
+                for event in events:
+                    if event.stream and (number := event.number):
+                        channel = event.channel
+                        last[channel] = _newest([last.get(channel, "0"), number])
+                yield msgspec.structs.replace(heard, bookmark=_written(last))
+
+    def _channels(self) -> list[str]:
+        public = [self._public] if self._public else []
+        return ["notifications", "own", *public, *(f"hashtag:{tag}" for tag in self._hashtags)]
+
+    async def _stream(self) -> aiohttp.ClientWebSocketResponse:
+        try:
+            socket = await self._connection.http.ws_connect(
+                self._connection.streaming, headers=self._connection.headers, heartbeat=PULSE, max_msg_size=MAX_FRAME
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status in (401, 403):
+                raise Unauthorized(f"Mastodon's stream answers with {error.status}", FIX) from error
+            raise Unavailable(f"Mastodon's stream answers with {error.status}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"Mastodon's stream does not answer: {error}") from error
+        for stream in ("user", *([self._public] if self._public else [])):
+            await socket.send_json({"type": "subscribe", "stream": stream})
+        for tag in self._hashtags:
+            await socket.send_json({"type": "subscribe", "stream": "hashtag", "tag": tag})
+        return socket
+
+    async def _missed(
+        self, channel: str, since: str | None, own: Account
+    ) -> AsyncGenerator[tuple[str, list[Post]], None]:
+        """A timeline from an id on, oldest first, with the id reached; at the first look only where it ends."""
+        path, parameters = _timeline(channel, own)
+        if since is None:
+            newest = await self._page(path, channel, {**parameters, "limit": "1"})
+            yield _newest(["0", *(found.id for found in newest)]), self._read(channel, newest, own)
+            return
+        for _ in range(PAGES):
+            page = await self._page(path, channel, {**parameters, "min_id": since, "limit": str(PAGE)})
+            if not page:
+                return
+            since = _newest([since, *(found.id for found in page)])
+            yield since, self._read(channel, page, own)
+
+    async def _page(self, path: str, channel: str, parameters: dict[str, str]) -> "list[Status] | list[Notification]":
+        kind: Any = list[Notification] if channel == "notifications" else list[Status]
+        found: list[Status] | list[Notification] = await self._connection.get(path, kind, parameters)
+        return found
+
+    def _read(self, channel: str, page: "Sequence[Status | Notification]", own: Account) -> list[Post]:
+        host = self._connection.host
+        statuses = [found.status if isinstance(found, Notification) else found for found in page]
+        posts = [to_post(status, host, own) for status in statuses if status is not None]
+        to_us = channel == "notifications"
+        posts = [msgspec.structs.replace(post, to_us=to_us, origin="backfill") for post in posts]
+        return sorted(posts, key=lambda post: post.created_at)
+
+    async def find(self, url: str) -> Post | None:
+        """Any address of a post that this server knows or can fetch."""
+        if urlsplit(url).scheme not in ("http", "https"):
+            return None
+        try:
+            own = await self._connection.open()
+            query = {"q": url, "type": "statuses", "resolve": "true", "limit": "1"}
+            found = await self._connection.get("/api/v2/search", _Found, query)
+        except EdgeError:
+            return None
+        same = [status for status in found.statuses if url in (status.url, status.uri)]
+        return to_post(same[0], self._connection.host, own) if same else None
+
+    async def around(self, sought: Sought) -> Around:
+        """The posts above it; names and reach come with every post."""
+        if not sought.parent:
+            return Around()
+        own = await self._connection.open()
+        path = f"/api/v1/statuses/{quote(sought.native_id.rpartition(':')[2], safe='')}/context"
+        context = await self._connection.get(path, _Context)
+        return Around(before=tuple(to_post(status, self._connection.host, own) for status in context.ancestors))
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _timeline(channel: str, own: Account) -> tuple[str, dict[str, str]]:
+    """Where a channel's past is read."""
+    if channel == "notifications":
+        return "/api/v1/notifications", {"types[]": "mention"}
+    if channel == "own":
+        return f"/api/v1/accounts/{quote(own.id, safe='')}/statuses", {"exclude_reblogs": "true"}
+    if channel.startswith("public"):
+        return "/api/v1/timelines/public", {"local": str(channel == "public:local").lower()}
+    return f"/api/v1/timelines/tag/{quote(channel.partition(':')[2], safe='')}", {}
+
+
+def _newest(ids: Sequence[str]) -> str:
+    """Ids are numbers that grow, though spelled as texts."""
+    return max(ids, key=lambda text: (len(text), text))
+
+
+def _written(last: dict[str, str]) -> str:
+    return msgspec.json.encode(last).decode()
+
+
+async def _frames(socket: aiohttp.ClientWebSocketResponse) -> list[str]:
+    """What comes within a moment; nothing after PULSE without any, the WebSocket's own heartbeat proving that it lives."""
+    frames: list[str] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PULSE):
+            frames.append(await _frame(socket))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while frames and len(frames) < BATCH:
+                frames.append(await _frame(socket))
+    return frames
+
+
+async def _frame(socket: aiohttp.ClientWebSocketResponse) -> str:
+    message = await socket.receive()
+    if message.type is aiohttp.WSMsgType.TEXT:
+        return str(message.data)
+    if message.type is aiohttp.WSMsgType.BINARY:
+        return ""
+    raise Unavailable("Mastodon closed the stream.")
+
+
+class _Attachment(msgspec.Struct):
+    type: str
+    url: str | None = None
+    preview_url: str | None = None
+    description: str | None = None
+
+
+class Status(msgspec.Struct):
+    """https://docs.joinmastodon.org/entities/Status/"""
+
+    id: str
+    account: Account
+    content: str
+    created_at: datetime
+    uri: str = ""
+    url: str | None = None
+    spoiler_text: str = ""
+    visibility: str = "public"
+    language: str | None = None
+    in_reply_to_id: str | None = None
+    media_attachments: list[_Attachment] = []
+    favourites_count: int = 0
+    reblogs_count: int = 0
+    reblog: msgspec.Raw | None = None
+
+
+class Notification(msgspec.Struct):
+    id: str
+    type: str
+    status: Status | None = None
+
+
+class _Context(msgspec.Struct):
+    ancestors: list[Status]
+
+
+class _Found(msgspec.Struct):
+    statuses: list[Status] = []
+
+
+class _Frame(msgspec.Struct):
+    event: str = ""
+    stream: list[str] = []
+    payload: str = ""
+
+
+class Event(msgspec.Struct):
+    """What the stream told: `update`, `edit`, `deletion` or `notification`."""
+
+    kind: str
+    stream: tuple[str, ...]
+    status: Status | None = None
+    number: str = ""
+    """The id that the timeline has reached; empty where the event does not move it."""
+    gone: str = ""
+
+    @property
+    def channel(self) -> str:
+        """The timeline as the bookmark names it."""
+        if self.kind == "notification":
+            return "notifications"
+        return "own" if self.stream[:1] == ("user",) else ":".join(self.stream)
+
+
+_frame_decoder = msgspec.json.Decoder(_Frame)
+_status_decoder = msgspec.json.Decoder(Status)
+_notification_decoder = msgspec.json.Decoder(Notification)
+
+
+def decode(frame: str) -> Event | None:
+    """A frame of the stream; None for one that is malformed or no business of ours."""
+    try:
+        told = _frame_decoder.decode(frame)
+        if told.event == "update":
+            status = _status_decoder.decode(told.payload)
+            return Event("update", tuple(told.stream), status, status.id)
+        if told.event == "status.update":
+            return Event("edit", tuple(told.stream), _status_decoder.decode(told.payload))
+        if told.event == "delete":
+            return Event("deletion", tuple(told.stream), gone=told.payload)
+        if told.event == "notification":
+            notice = _notification_decoder.decode(told.payload)
+            wanted = notice.status if notice.type == "mention" else None
+            return Event("notification", tuple(told.stream), wanted, notice.id)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return None
+
+
+def to_heard(events: Sequence[Event], host: str, own: Account) -> Heard:
+    """What happened, without a bookmark. Of the home timeline only our own posts are anybody's business."""
+    posts, edits = [], []
+    for event in events:
+        if event.status is None or event.status.reblog is not None:
+            continue
+        post = to_post(event.status, host, own)
+        if event.kind == "notification":
+            posts.append(msgspec.structs.replace(post, to_us=True))
+        elif event.kind == "edit":
+            edits.append(post)
+        elif event.stream[:1] != ("user",) or post.ours:
+            posts.append(post)
+    # The stream that names us comes first: what is heard twice is known by whom it speaks to.
+    posts.sort(key=lambda post: not post.to_us)
+    gone = tuple(Deletion(platform="mastodon", native_id=f"{host}:{event.gone}") for event in events if event.gone)
+    return Heard(bookmark="", posts=tuple(posts), edits=tuple(edits), deletions=gone)
+
+
+def to_post(status: Status, host: str, own: Account) -> Post:
+    warning = f"{status.spoiler_text}\n" if status.spoiler_text else ""
+    address = status.url or status.uri
+    return Post(
+        platform="mastodon",
+        native_id=f"{host}:{status.id}",
+        url=address if urlsplit(address).scheme in ("http", "https") else "",
+        author=to_author(status.account, host),
+        text=warning + plain(status.content),
+        language=status.language,
+        parent=f"{host}:{status.in_reply_to_id}" if status.in_reply_to_id else None,
+        created_at=status.created_at,
+        metrics={"likes": status.favourites_count, "shares": status.reblogs_count},
+        media=tuple(_media(found) for found in status.media_attachments),
+        ours=status.account.id == own.id,
+    )
+
+
+def to_author(account: Account, host: str) -> PostAuthor:
+    return PostAuthor(
+        handle=account.acct,
+        native_id=account.url or f"{host}:{account.id}",
+        name=account.display_name,
+        followers=account.followers_count,
+        url=account.url or "",
+    )
+
+
+def _media(found: _Attachment) -> Media:
+    kind: Any = {"image": "image", "gifv": "video", "video": "video", "audio": "audio"}.get(found.type, "file")
+    return Media(kind=kind, url=found.url or "", preview=found.preview_url or "", alt=found.description or "")

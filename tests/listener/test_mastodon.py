@@ -1,0 +1,206 @@
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from platforms.mastodon import OWN, TOKEN, MastodonServer
+
+from connections.http import session as http_session
+from connections.mastodon import Mastodon
+from listener import mastodon
+from listener.mastodon import MastodonEar
+from models.errors import Unauthorized, Unavailable
+from models.post import Heard, Sought
+
+
+@pytest.fixture
+async def server():
+    async with MastodonServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def http():
+    async with http_session() as http:
+        yield http
+
+
+def ear_of(server: MastodonServer, http, token: str = TOKEN, **options) -> MastodonEar:
+    return MastodonEar(Mastodon("mastodon", server.url, token, http), **{"hashtags": ["Ferroviola"], **options})
+
+
+async def ready(server: MastodonServer, listening) -> Heard:
+    """Has caught up, and now listens."""
+    heard = await until(listening, lambda heard: set(json.loads(heard.bookmark)) >= {"own", "hashtag:ferroviola"})
+    await server.heard(2)
+    return heard
+
+
+async def until(listening, found) -> Heard:
+    async with asyncio.timeout(5):
+        while not found(heard := await anext(listening)):
+            pass
+        return heard
+
+
+async def something(listening) -> Heard:
+    return await until(listening, lambda heard: heard.posts or heard.edits or heard.deletions)
+
+
+async def test_a_hashtag_is_heard_with_name_and_reach(server: MastodonServer, http):
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    await server.post("#ferroviola in ritardo", spoiler_text="treni")
+    [post] = (await something(listening)).posts
+    assert (post.text, post.native_id) == ("treni\n#ferroviola in ritardo", f"127.0.0.1:{server.port}:1001")
+    assert (post.author.handle, post.author.followers) == ("rita@altrove.example", 7_000)
+    await listening.aclose()
+
+
+async def test_what_speaks_to_us_and_what_we_say_are_known(server: MastodonServer, http):
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    asked = await server.post("@ferroviola mi sentite?", to_us=True)
+    [post] = (await something(listening)).posts
+    assert (post.to_us, post.ours) == (True, False)
+    await server.post("@rita certo", OWN, under=asked["id"])
+    [post] = (await something(listening)).posts
+    assert (post.to_us, post.ours, post.parent) == (False, True, f"127.0.0.1:{server.port}:{asked['id']}")
+    await listening.aclose()
+
+
+async def test_edits_and_deletions_are_heard(server: MastodonServer, http):
+    listening = ear_of(server, http, public="federated").listen(None)
+    await ready(server, listening)
+    status = await server.post("Ferroviola in ritardo")
+    await something(listening)
+    await server.edit(status, "Ferroviola cancellato")
+    assert [post.text for post in (await something(listening)).edits] == ["Ferroviola cancellato"]
+    await server.delete(status)
+    assert [gone.native_id for gone in (await something(listening)).deletions] == [
+        f"127.0.0.1:{server.port}:{status['id']}"
+    ]
+    await listening.aclose()
+
+
+async def test_what_was_said_before_we_first_came_stays_unheard_but_for_the_last(server: MastodonServer, http):
+    for n in range(3):
+        await server.post(f"#ferroviola {n}")
+    listening = ear_of(server, http).listen(None)
+    heard = await something(listening)
+    assert [(post.text, post.origin) for post in heard.posts] == [("#ferroviola 2", "backfill")]
+    await listening.aclose()
+
+
+async def test_after_a_break_nothing_is_missing_and_nothing_comes_from_before(server: MastodonServer, http):
+    ear = ear_of(server, http)
+    listening = ear.listen(None)
+    await server.post("#ferroviola prima")
+    first = await ready(server, listening)
+    await server.drop()
+    with pytest.raises(Unavailable):
+        await something(listening)
+    for n in range(mastodon.PAGE + 5):
+        await server.post(f"#ferroviola {n}", to_us=n == 3)
+    again = ear.listen(first.bookmark)
+    heard: list[str] = []
+    while len(heard) < mastodon.PAGE + 6:
+        heard += [post.text for post in (await something(again)).posts]
+    assert heard == ["#ferroviola 3", *(f"#ferroviola {n}" for n in range(mastodon.PAGE + 5))]
+    await again.aclose()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["x", "{}", "[]", '{"event": "update", "payload": "{}"}', '{"event": "update", "payload": 3}', '{"event": "new.kind"}',
+     '{"event": "update", "stream": ["public"], "payload": "' + "x" * 1_000_000 + '"}', '"\\ud800"'],
+    ids=["text", "empty", "list", "no status", "number", "unknown", "long", "surrogate"],
+)  # fmt: skip
+async def test_a_malformed_frame_is_passed_over(server: MastodonServer, http, frame: str):
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    await server.frame(frame)
+    await server.post("#ferroviola dopo")
+    assert [post.text for post in (await something(listening)).posts] == ["#ferroviola dopo"]
+    await listening.aclose()
+
+
+async def test_a_frame_too_long_to_be_read_ends_the_stream_and_no_more(server: MastodonServer, http):
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    await server.frame("x" * 10_000_000)
+    with pytest.raises(Unavailable):
+        await something(listening)
+
+
+async def test_a_boost_is_nobodys_words(server: MastodonServer, http):
+    listening = ear_of(server, http, public="federated").listen(None)
+    await ready(server, listening)
+    await server.post("", reblog={"id": "1"})
+    await server.post("Ferroviola")
+    assert [post.text for post in (await something(listening)).posts] == ["Ferroviola"]
+    await listening.aclose()
+
+
+async def test_a_quiet_stream_gives_signs_of_life(server: MastodonServer, http, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mastodon, "PULSE", 0.05)
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    async with asyncio.timeout(2):
+        assert (await anext(listening)).posts == ()
+    await listening.aclose()
+
+
+async def test_a_revoked_token_needs_a_human(server: MastodonServer, http):
+    with pytest.raises(Unauthorized, match="token_env"):
+        await ear_of(server, http, token="revoked").connect()
+    ear = ear_of(server, http)
+    await ear.connect()
+    server.token = "another"
+    with pytest.raises(Unauthorized):
+        await anext(ear.listen(None))
+
+
+async def test_the_time_to_wait_is_read_from_the_reset(server: MastodonServer, http):
+    reset = (datetime.now(UTC) + timedelta(seconds=100)).isoformat().replace("+00:00", "Z")
+    server.fails = [(429, {"X-RateLimit-Reset": reset}), (429, {})]
+    with pytest.raises(Unavailable) as limited:
+        await ear_of(server, http).connect()
+    assert 90 < (limited.value.retry_after or 0) <= 100
+    with pytest.raises(Unavailable) as limited:
+        await ear_of(server, http).connect()
+    assert limited.value.retry_after is None
+
+
+async def test_offline_at_the_start_is_unavailable(server: MastodonServer, http):
+    await server.stop()
+    with pytest.raises(Unavailable):
+        await ear_of(server, http).connect()
+
+
+async def test_a_permalink_is_found_and_what_stands_above_is_told(server: MastodonServer, http):
+    first = await server.post("il treno?")
+    status = await server.post("#ferroviola in ritardo", under=first["id"])
+    ear = ear_of(server, http)
+    found = await ear.find(status["url"])
+    assert found is not None
+    assert found.text == "#ferroviola in ritardo"
+    assert await ear.find("https://altrove.example/@x/nothing") is None
+    sought = Sought(native_id=found.native_id, thread="", parent=found.parent, author=found.author.native_id)
+    assert [post.text for post in (await ear.around(sought)).before] == ["il treno?"]
+
+
+def test_media_of_every_kind_have_a_place():
+    found = {
+        "type": "image",
+        "url": "https://a.example/1.png",
+        "preview_url": "https://a.example/s.png",
+        "description": "un treno",
+    }
+    kinds = ("image", "gifv", "audio", "unknown")
+    status = {"id": "1", "account": OWN, "content": "", "created_at": "2026-11-23T08:00:00Z"}
+    status["media_attachments"] = [{**found, "type": kind} for kind in kinds]
+    read = mastodon._status_decoder.decode(json.dumps(status))
+    post = mastodon.to_post(read, "h", read.account)
+    assert [media.kind for media in post.media] == ["image", "video", "audio", "file"]
+    assert post.media[0].alt == "un treno"
