@@ -57,9 +57,10 @@ async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written
     """
     matching = await house.matching()
     owner = await house.owner(ear.name)
-    posts = matching.kept(heard.posts, ear.name, owner)
-    ours = [post for post in heard.posts if post.parent and matching.is_ours(post)]
-    edits = [matching.one(post, ear.name, owner) for post in heard.edits]
+    outside = matching.outside(heard.posts, ear.name)
+    posts = matching.kept(outside, ear.name, owner)
+    ours = [post for post in outside if post.parent and matching.is_ours(post)]
+    edits = [matching.one(post, ear.name, owner) for post in matching.outside(heard.edits, ear.name)]
     deletions = heard.deletions
     if edits or deletions:
         async with house.store.reading() as session:

@@ -86,6 +86,7 @@ def _webhook(section: settings.Webhook, tools: Tools) -> Parts:
 def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
     from connections.telegram import Telegram
     from desk.telegram import TelegramDesk
+    from listener.telegram import TelegramEar
     from responders.telegram import TelegramVoice
 
     connection = Telegram(
@@ -94,8 +95,10 @@ def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
         base_url=section.base_url,
         base_file_url=section.base_file_url,
         poll=section.poll_seconds,
+        readers=[role for role in ("ear", "desk") if role in section.roles],
     )
     return Parts(
+        ear=TelegramEar(connection) if section.listen else None,
         desk=TelegramDesk(connection) if section.desk else None,
         voice=TelegramVoice(connection) if section.voice else None,
     )

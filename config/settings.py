@@ -119,6 +119,7 @@ class Webhook(Connection):
 class Telegram(Connection):
     platform: Literal["telegram"]
     token_env: str = "TELEGRAM_TOKEN"  # noqa: S105
+    listen: bool = False
     desk: bool = True
     voice: bool = False
     base_url: str = "https://api.telegram.org/bot"
@@ -127,7 +128,7 @@ class Telegram(Connection):
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        return _chosen(voice=self.voice, desk=self.desk)
+        return _chosen(ear=self.listen, voice=self.voice, desk=self.desk)
 
 
 class Mastodon(Connection):

@@ -72,7 +72,7 @@ class TelegramDesk:
         return str(sent.message_id)
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
-        async for after, updates in self._connection.updates(bookmark):
+        async for after, updates in self._connection.updates("desk", bookmark):
             found = (to_action(update) for update in updates)
             yield Did(bookmark=after, actions=tuple(action for action in found if action is not None))
 

@@ -257,6 +257,11 @@ class Catalogue:
                 handles.setdefault(platform, set()).update(name.lstrip("@").casefold() for name in names)
         return {platform: frozenset(names) for platform, names in handles.items()}
 
+    @cached_property
+    def homes(self) -> frozenset[tuple[str, str]]:
+        """The connections and chats where our managers sit: what is said there is said among us."""
+        return frozenset((chat.desk, chat.chat) for _, queue in self.queues for chat in queue.chats)
+
     def seen_by(self, member: Member) -> list[int]:
         """The numbers of the brands that a member may see."""
         return [number for number, brand in self.brands if member.sees(brand.slug)]

@@ -34,8 +34,10 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     """One public post, comment, review or message.
 
     `native_id` is unique on its platform. `parent` is the native id of what it answers directly; `thread` that of the
-    thread's first post, its own when it begins one, empty where the platform does not tell. Of the account of the connection that heard it, `ours` says that it wrote the
-    post, and `to_us` that it is spoken to: a mention of it, an answer to it, a message.
+    thread's first post, its own when it begins one, empty where the platform does not tell. Of the account of the
+    connection that heard it, `ours` says that it wrote the post, and `to_us` that it is spoken to: a mention of it, an
+    answer to it, a message. `place` is the chat or channel where it stands, as queues name it, if that is a place that
+    managers may sit in; `before` what is known already of what was said before it.
     """
 
     platform: str
@@ -52,6 +54,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[Media, ...] = ()
     ours: bool = False
     to_us: bool = False
+    place: str = ""
+    before: tuple["Post", ...] = ()
 
 
 class Sought(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Case, CaseEvent, Reply
-from models.mention import Author, Bookmark, Mention, MentionBrand, MentionVersion
+from models.mention import Author, Bookmark, Earlier, Mention, MentionBrand, MentionVersion
 from models.post import Deletion, Post, PostAuthor
 from models.text import clean, fold
 from store.sql import insert
@@ -19,6 +19,10 @@ BATCH: Final = 500
 
 MAX_NAME: Final = 200
 """Characters of a handle or a name."""
+MOST_BEFORE: Final = 10
+"""Earlier posts of a thread that are kept beside a mention."""
+MAX_BEFORE: Final = 2_000
+"""Characters of each."""
 
 Key = tuple[str, str]
 """Platform and native id."""
@@ -189,6 +193,19 @@ async def _threads(session: AsyncSession, posts: Sequence[Post]) -> dict[str, st
     return {row.native_id: row.thread for rows in (known, ours) for row in rows}
 
 
+def earlier(before: Sequence[Post]) -> tuple[Earlier, ...]:
+    """The nearest of the posts that stand above one, as they are kept."""
+    return tuple(
+        Earlier(
+            clean(post.author.name or post.author.handle, MAX_NAME),
+            clean(post.text, MAX_BEFORE),
+            post.created_at,
+            post.url,
+        )
+        for post in before[-MOST_BEFORE:]
+    )
+
+
 def _row(post: Post, author_id: int, threads: dict[str, str], connection: str, now: datetime) -> dict[str, Any]:
     words = clean(post.text)
     return {
@@ -205,6 +222,7 @@ def _row(post: Post, author_id: int, threads: dict[str, str], connection: str, n
         "connection": connection,
         "metrics": post.metrics,
         "media": post.media,
+        "before": earlier(post.before) or None,
         "created_at": post.created_at,
         "heard_at": now,
     }

@@ -39,6 +39,9 @@ async def answered_there(turn: Turn, post: Post, connection: str, owner: int | N
 def _speaks_for(turn: Turn, case: Case, post: Post, connection: str, owner: int | None) -> bool:
     """Whether who wrote the post is the brand's voice, and not the one of another brand that the mention concerns too."""
     brand = turn.brand(case)
+    member = turn.catalogue.members.get(turn.catalogue.member_at(post.platform, post.author.native_id))
+    if member is not None:
+        return member.sees(brand.slug)
     if owner == case.brand_id or brand.publish.get(post.platform) == connection:
         return True
     names = {name.lstrip("@").casefold() for name in brand.own.get(post.platform, ())}

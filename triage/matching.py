@@ -28,6 +28,10 @@ class Matching:
         """The posts that concern a brand, ours left out. With `owner`, all of them concern that brand."""
         return [k for post in posts if (k := self.one(post, connection, owner)).concerns]
 
+    def outside(self, posts: Iterable[Post], connection: str) -> list[Post]:
+        """The posts that do not stand where our own managers sit."""
+        return [post for post in posts if not post.place or (connection, post.place) not in self.catalogue.homes]
+
     def one(self, post: Post, connection: str, owner: int | None = None) -> Kept:
         if self.is_ours(post):
             return Kept(post, ())
@@ -56,8 +60,8 @@ class Matching:
         return Kept(post, tuple(concerns))
 
     def is_ours(self, post: Post) -> bool:
-        """Whether we said it: the account of the connection that heard it, or one that a brand calls its own."""
-        if post.ours:
+        """Whether we said it: the account that heard it, one that a brand calls its own, or a member of ours."""
+        if post.ours or self.catalogue.member_at(post.platform, post.author.native_id) is not None:
             return True
         own = self.catalogue.own.get(post.platform)
         if not own:

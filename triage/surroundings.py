@@ -9,18 +9,15 @@ from sqlalchemy import select
 from models.case import OPEN, Case
 from models.catalogue import Catalogue
 from models.errors import Rejected
-from models.mention import Author, Earlier, Mention, MentionBrand
+from models.mention import Author, Mention, MentionBrand
 from models.post import NOTHING_AROUND, Around, PostAuthor, Sought
 from models.text import clean
+from store import mentions
 from store.engine import Store
 from triage import cases
 from triage.turn import Turn
 
 BATCH: Final = 8
-MOST: Final = 10
-"""Earlier posts that are kept, the nearest ones."""
-LONGEST: Final = 2_000
-"""Characters of each."""
 
 
 class Looks(Protocol):
@@ -76,12 +73,7 @@ async def _write(turn: Turn, mention_id: int, around: Around) -> None:
     if mention.deleted_at is not None:
         mention.before = ()
         return
-    mention.before = tuple(
-        Earlier(
-            clean(post.author.name or post.author.handle, 200), clean(post.text, LONGEST), post.created_at, post.url
-        )
-        for post in around.before[-MOST:]
-    )
+    mention.before = mentions.earlier(around.before)
     author = await turn.session.get_one(Author, mention.author_id)
     if not (_learn(author, around.author) or mention.before):
         return

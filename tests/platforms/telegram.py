@@ -25,6 +25,9 @@ class BotApi(Server):
         """Next answers to anything but getUpdates: (status, body fields)."""
         self.lose_answer = False
         """Carry the next sendMessage out, then break the connection."""
+        self.poll_fails: list[tuple[int, dict]] = []
+        self.reads_all = True
+        """Whether the bot's privacy mode is off."""
         self._updates: list[dict] = []
         self._confirmed = 0
         self._rung = asyncio.Event()
@@ -63,6 +66,32 @@ class BotApi(Server):
         self._update(message=message)
         return message
 
+    def write(self, chat: int = -1002, text: str = "", user: int = 21, under: dict | None = None, **fields) -> dict:
+        """Somebody writes in a group, or with a positive number in private; `fields` are the message's own."""
+        self._next_message += 1
+        kind = "supergroup" if chat < 0 else "private"
+        title = {"title": "Pendolari"} if chat < 0 else {"first_name": "R"}
+        message = {
+            "message_id": self._next_message,
+            "date": 1_763_700_000 + self._next_message,
+            "chat": {"id": chat, "type": kind, **title},
+            "from": {**_person(user), "username": f"person{user}"},
+            **({"text": text} if text else {}),
+            **fields,
+        }
+        if under:
+            message["reply_to_message"] = {k: v for k, v in under.items() if k != "reply_to_message"}
+        message = {key: value for key, value in message.items() if value is not None}
+        self.messages[str(chat), self._next_message] = message
+        self._update(message=message)
+        return message
+
+    def edit(self, message: dict, text: str) -> None:
+        self._update(edited_message={**message, "text": text, "edit_date": message["date"] + 60})
+
+    def raw_update(self, **fields: object) -> None:
+        self._update(**fields)
+
     def repeat_last_update(self) -> None:
         self._updates.append(self._updates[-1])
         self._ring()
@@ -91,6 +120,9 @@ class BotApi(Server):
 
     async def _get_updates(self, fields: dict) -> web.Response:
         offset, timeout = int(fields.get("offset") or 0), float(fields.get("timeout") or 0)
+        if self.poll_fails:
+            status, body = self.poll_fails.pop(0)
+            return web.json_response({"ok": False, "error_code": status, **body}, status=status)
         self._confirmed = max(self._confirmed, offset)
         waiting = [u for u in self._updates if u["update_id"] >= offset]
         if not waiting and timeout:
@@ -100,7 +132,7 @@ class BotApi(Server):
         return _ok(waiting[:100])
 
     async def _getMe(self, _request: web.Request, _fields: dict) -> web.Response:
-        return _ok(BOT)
+        return _ok({**BOT, "can_read_all_group_messages": self.reads_all})
 
     async def _sendMessage(self, request: web.Request, fields: dict) -> web.Response:
         if wrong := _wrong(fields):

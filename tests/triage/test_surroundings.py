@@ -7,8 +7,9 @@ from models.errors import Rejected, Unavailable
 from models.mention import Mention
 from models.post import Around, Deletion, PostAuthor, Sought
 from store import mentions
+from store.mentions import MOST_BEFORE as MOST
 from triage.card import card
-from triage.surroundings import MOST, Surveyor
+from triage.surroundings import Surveyor
 
 
 class Ear:
@@ -43,7 +44,7 @@ async def test_the_card_shows_what_was_said_before_and_the_reach_counts(house: H
     assert [earlier.text for earlier in seen.latest.before] == [f"post {n}" for n in range(2, MOST + 2)]
     assert (seen.author_name, seen.followers) == ("Rita R.", 250_000)
     assert (seen.points > case.points, seen.revision) == (True, case.revision + 1)
-    assert ear.asked == [Sought(native_id="p1", thread="p1", parent="p0", author="rita")]
+    assert ear.asked == [Sought(native_id="p1", thread="p0", parent="p0", author="rita")]
     assert await look(house, ear) == 0
 
 
