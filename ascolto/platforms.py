@@ -104,6 +104,24 @@ def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
     )
 
 
+def _discord(section: settings.Discord, tools: Tools) -> Parts:
+    from connections.discord import Discord
+    from listener.discord import DiscordEar
+    from responders.discord import DiscordVoice
+
+    connection = Discord(
+        section.name,
+        tools.secret(section.token_env),
+        api=section.api,
+        gateway=section.gateway,
+        message_content=section.message_content,
+    )
+    return Parts(
+        ear=DiscordEar(connection) if section.listen else None,
+        voice=DiscordVoice(connection) if section.voice else None,
+    )
+
+
 def _mastodon(section: settings.Mastodon, tools: Tools) -> Parts:
     from connections.mastodon import Mastodon
     from listener.mastodon import MastodonEar
@@ -127,6 +145,7 @@ def _square(section: settings.Square, tools: Tools) -> Parts:
 
 _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "bluesky": _bluesky,
+    "discord": _discord,
     "feed": _feed,
     "mastodon": _mastodon,
     "square": _square,

@@ -28,7 +28,8 @@ LONGEST: Final = 300.0
 STEADY: Final = timedelta(minutes=1)
 """What worked for so long begins again with the shortest wait; what connects only to fail at once does not."""
 HUMAN: Final = 60.0
-"""Seconds between looks whether a human has mended what only a human can."""
+LONGEST_HUMAN: Final = 1800.0
+"""Seconds between looks whether a human has mended what only a human can, doubling: platforms ban who knocks all day."""
 PAUSE: Final = 3600.0
 """Seconds between looks whether what is paused may go on: a budget may have been raised elsewhere."""
 DRAIN: Final = 8.0
@@ -160,11 +161,11 @@ class Supervisor:
                 wait = max(wait, error.retry_after or 0)
                 watch.bad("backing off", error.reason, wait=wait)
             case Unauthorized():
-                watch.bad("needs you", error.reason, error.fix, HUMAN)
-                return HUMAN
+                wait = min(LONGEST_HUMAN, HUMAN * 2.0 ** min(watch.failures - 1, 16))
+                watch.bad("needs you", error.reason, error.fix, wait)
             case Rejected():
-                watch.bad("needs you", error.reason, "Check this connection in ascolto.toml.", HUMAN)
-                return HUMAN
+                wait = min(LONGEST_HUMAN, HUMAN * 2.0 ** min(watch.failures - 1, 16))
+                watch.bad("needs you", error.reason, "Check this connection in ascolto.toml.", wait)
             case OperatorError():
                 watch.bad("needs you", error.problem, error.fix, wait)
             case _:

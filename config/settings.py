@@ -144,6 +144,20 @@ class Mastodon(Connection):
         return _chosen(ear=True, voice=self.voice)
 
 
+class Discord(Connection):
+    platform: Literal["discord"]
+    token_env: str = "DISCORD_TOKEN"  # noqa: S105
+    listen: bool = True
+    voice: bool = False
+    message_content: bool = True
+    api: str = "https://discord.com/api/v10"
+    gateway: str = "wss://gateway.discord.gg/"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return _chosen(ear=self.listen, voice=self.voice)
+
+
 class Square(Connection):
     platform: Literal["square"]
     url: str = "http://127.0.0.1:8422"
@@ -157,7 +171,9 @@ def _chosen(**roles: bool) -> tuple[Role, ...]:
     return tuple(role for role, wanted in roles.items() if wanted)  # type: ignore[misc]
 
 
-AnyConnection = Annotated[Feed | Bluesky | Mastodon | Webhook | Telegram | Square, Field(discriminator="platform")]
+AnyConnection = Annotated[
+    Feed | Bluesky | Discord | Mastodon | Webhook | Telegram | Square, Field(discriminator="platform")
+]
 
 
 class Settings(BaseSettings):
@@ -246,7 +262,7 @@ def connection_sections() -> dict[str, type[Connection]]:
     return {section.model_fields["platform"].annotation.__args__[0]: section for section in _SECTIONS}  # type: ignore[union-attr]
 
 
-_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Mastodon, Webhook, Telegram, Square)
+_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Discord, Mastodon, Webhook, Telegram, Square)
 CONNECTION: Final[TypeAdapter[Any]] = TypeAdapter(AnyConnection)
 
 

@@ -36,8 +36,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     `native_id` is unique on its platform. `parent` is the native id of what it answers directly; `thread` that of the
     thread's first post, its own when it begins one, empty where the platform does not tell. Of the account of the
     connection that heard it, `ours` says that it wrote the post, and `to_us` that it is spoken to: a mention of it, an
-    answer to it, a message. `place` is the chat or channel where it stands, as queues name it, if that is a place that
-    managers may sit in; `before` what is known already of what was said before it.
+    answer to it, a message. `wanted` says that a person asked for a case of it. `place` is the chat or channel where it
+    stands, as queues name it, if managers may sit there; `before` what is known already of what was said before it.
     """
 
     platform: str
@@ -54,6 +54,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[Media, ...] = ()
     ours: bool = False
     to_us: bool = False
+    wanted: bool = False
     place: str = ""
     before: tuple["Post", ...] = ()
 

@@ -19,6 +19,7 @@ from models.text import clean
 from triage import alerts, cards, cases
 from triage.checks import Draft
 from triage.life import Move, after
+from triage.matching import BY_HAND
 from triage.turn import Turn
 
 UNDO: Final = timedelta(seconds=10)
@@ -358,7 +359,7 @@ async def open_by_hand(turn: Turn, brand_id: int, mention_id: int, member_id: in
         raise Refused("This mention is not known for this brand.")
     if read is None:
         read = MentionBrand(
-            mention_id=mention_id, brand_id=brand_id, query="by hand", why=member.name, live=True, topics=()
+            mention_id=mention_id, brand_id=brand_id, query=BY_HAND, why=member.name, live=True, topics=()
         )
         turn.session.add(read)
     if read.case_id is not None:

@@ -12,6 +12,7 @@ from models.text import fold
 from triage import alerts, cues, hours, priority, routing, storms
 from triage.cards import place_case
 from triage.life import REOPEN_WINDOW, after
+from triage.matching import BY_HAND, OWNED, TO_US
 from triage.turn import Turn
 
 EARLIER: Final = timedelta(days=30)
@@ -232,14 +233,14 @@ async def _needs_a_human(turn: Turn, intake: Intake, mention: Mention, read: Men
     """Negative, a question to us, a threat or a lead; never spam, never a muted author."""
     if read.intent == "spam" or intake.muted(read.brand_id, mention.author_id):
         return False
-    if read.felt == "negative" or read.grave or read.intent in OPENING:
+    if read.query == BY_HAND or read.felt == "negative" or read.grave or read.intent in OPENING:
         return True
     return read.intent == "question" and await _to_us(turn, mention, read)
 
 
 async def _to_us(turn: Turn, mention: Mention, read: MentionBrand) -> bool:
     """Whether it speaks to the brand and not only of it: it names a handle of ours, or stands in a channel or thread of ours."""
-    if read.query == "owned" or read.case_id is not None:
+    if read.query in (OWNED, TO_US) or read.case_id is not None:
         return True
     handles = turn.catalogue.brands[read.brand_id].own.get(mention.platform, ())
     if any(f"@{fold(handle).lstrip('@')}" in mention.folded for handle in handles):

@@ -11,6 +11,8 @@ OWNED = "owned"
 """In place of a query's slug: the post stands in a channel of the brand's own."""
 TO_US = "to us"
 """So too: the post speaks to the account that answers for the brand."""
+BY_HAND = "by hand"
+"""So too: a person wants a case of it."""
 
 
 class Matching:
@@ -45,19 +47,26 @@ class Matching:
         first: dict[int, tuple[int, str]] = {}
         for brand_id, slug in self._matcher.match(subject):
             first.setdefault(brand_id, (brand_id, slug))
+        spoken_to = self._spoken_to(post, connection, owner)
         concerns = [
-            Concern(brand_id, key[1], " · ".join(self._queries[key].why(post.text, subject)[:8]))
+            Concern(
+                brand_id,
+                spoken_to.get(brand_id, key[1]),
+                " · ".join(self._queries[key].why(post.text, subject)[:8]),
+            )
             for brand_id, key in first.items()
         ]
-        if owner is not None and owner not in first:
-            concerns.append(Concern(owner, OWNED, connection))
-        if post.to_us:
-            concerns += [
-                Concern(number, TO_US, connection)
-                for number, brand in self.catalogue.brands
-                if brand.publish.get(post.platform) == connection and number != owner and number not in first
-            ]
+        concerns += [Concern(number, slug, connection) for number, slug in spoken_to.items() if number not in first]
         return Kept(post, tuple(concerns))
+
+    def _spoken_to(self, post: Post, connection: str, owner: int | None) -> dict[int, str]:
+        """The brands that a post concerns by where it stands or whom it speaks to, and which of the two it is."""
+        slug = BY_HAND if post.wanted else TO_US
+        found = {owner: BY_HAND if post.wanted else OWNED} if owner is not None else {}
+        if post.to_us or post.wanted:
+            names = (n for n, brand in self.catalogue.brands if brand.publish.get(post.platform) == connection)
+            found |= {number: slug for number in names if number != owner}
+        return found
 
     def is_ours(self, post: Post) -> bool:
         """Whether we said it: the account that heard it, one that a brand calls its own, or a member of ours."""
