@@ -101,6 +101,9 @@ class App:
             self._ears.append(parts.ear)
             keep(partial(flow.hear, self.house, parts.ear), kind="ear")
             self.supervisor.start(partial(flow.surround, self.house, parts.ear), f"around {section.name}")
+        if parts.mirrored:
+            ear, days = parts.mirrored
+            self.supervisor.start(partial(flow.mirror, self.house, ear, days), f"mirror {section.name}")
         if parts.voice:
             self.house.capabilities[section.name] = parts.voice.capabilities
             keep(partial(flow.speak, self.house, parts.voice), kind="voice")

@@ -24,6 +24,8 @@ from store import desks, mentions
 from store.mentions import Written
 from triage import clock, elsewhere
 from triage.boards import Board
+from triage.mirroring import Looks as Mirrored
+from triage.mirroring import Mirror
 from triage.opinions import Asker, Opinions
 from triage.publishing import Mouth
 from triage.surroundings import Surveyor
@@ -33,6 +35,8 @@ SWEEP: Final = 5.0
 """Seconds after which a step looks for work though nobody rang."""
 GATHER: Final = 0.05
 """Seconds in which rings are gathered before a step looks: fifty writes a second are then twenty looks."""
+MIRROR: Final = 600.0
+"""Seconds between looks whether a new day has begun."""
 QUIET_SAVE: Final = 5.0
 """Seconds between bookmarks saved while nothing that was heard concerned us."""
 
@@ -103,6 +107,16 @@ async def surround(house: House, ear: Ear, watch: Watch) -> None:
         return await surveyor.look_batch(await house.catalogue(), house.now())
 
     await _whenever_rung(house, watch, step)
+
+
+async def mirror(house: House, ear: Mirrored, days: int, watch: Watch) -> None:
+    """Where a platform tells of no deletions: once a day, whether what was heard is still there."""
+    mirror = Mirror(house.store, ear, days)
+
+    async def step() -> int:
+        return await mirror.look_batch(house.now())
+
+    await _whenever_rung(house, watch, step, sweep=MIRROR)
 
 
 async def ask(house: House, opinions: Opinions, asker: Asker, watch: Watch) -> None:

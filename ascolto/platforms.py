@@ -18,6 +18,7 @@ from desk import Desk
 from listener import Ear
 from models.errors import OperatorError
 from responders import Voice
+from triage.mirroring import Looks as Mirrored
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Parts:
     ear: Ear | None = None
     voice: Voice | None = None
     desk: Desk | None = None
+    mirrored: tuple[Mirrored, int] | None = None
+    """An ear that is told of no deletions but can look, and for how many days it is to."""
 
 
 def build(section: settings.Connection, tools: Tools) -> Parts:
@@ -143,6 +146,28 @@ def _square(section: settings.Square, tools: Tools) -> Parts:
     return Parts(ear=SquareEar(connection), voice=SquareVoice(connection))
 
 
+def _x(section: settings.X, tools: Tools) -> Parts:
+    from connections.x import Keys, Ledger, Prices, X
+    from listener.x import XEar
+    from responders.x import XVoice
+
+    named = (section.consumer_key_env, section.consumer_secret_env, section.access_token_env, section.access_secret_env)
+    acting = [tools.secret(name) for name in named] if section.voice or tools.find_secret(named[2]) else []
+    prices = Prices(
+        section.price_post,
+        section.price_author,
+        section.price_reply,
+        section.price_reply_with_link,
+        section.price_count,
+    )
+    ledger = Ledger(section.monthly_budget, prices, tools.now)
+    keys = Keys(tools.secret(section.bearer_env), *acting)
+    connection = X(section.name, keys, ledger, tools.http, base_url=section.api)
+    ear = XEar(connection, search=section.search, stream=section.stream, interval=section.interval_seconds)
+    mirrored = (ear, section.mirror_days) if section.mirror_days else None
+    return Parts(ear=ear, voice=XVoice(connection) if section.voice else None, mirrored=mirrored)
+
+
 _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "bluesky": _bluesky,
     "discord": _discord,
@@ -151,4 +176,5 @@ _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "square": _square,
     "telegram": _telegram,
     "webhook": _webhook,
+    "x": _x,
 }

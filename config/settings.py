@@ -158,6 +158,33 @@ class Discord(Connection):
         return _chosen(ear=self.listen, voice=self.voice)
 
 
+class X(Connection):
+    """Prices in the currency of the budget; the defaults are X's of November 2026, in dollars."""
+
+    platform: Literal["x"]
+    search: str = ""
+    stream: bool = False
+    voice: bool = False
+    interval_seconds: Annotated[float, Field(ge=0.05)] = 120
+    monthly_budget: Annotated[float, Field(ge=0)] = 50.0
+    price_post: Annotated[float, Field(ge=0)] = 0.005
+    price_author: Annotated[float, Field(ge=0)] = 0.01
+    price_reply: Annotated[float, Field(ge=0)] = 0.015
+    price_reply_with_link: Annotated[float, Field(ge=0)] = 0.2
+    price_count: Annotated[float, Field(ge=0)] = 0.005
+    mirror_days: Annotated[int, Field(ge=0, le=30)] = 2
+    bearer_env: str = "X_BEARER_TOKEN"
+    consumer_key_env: str = "X_CONSUMER_KEY"
+    consumer_secret_env: str = "X_CONSUMER_SECRET"  # noqa: S105
+    access_token_env: str = "X_ACCESS_TOKEN"  # noqa: S105
+    access_secret_env: str = "X_ACCESS_SECRET"  # noqa: S105
+    api: str = "https://api.x.com"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return _chosen(ear=True, voice=self.voice)
+
+
 class Square(Connection):
     platform: Literal["square"]
     url: str = "http://127.0.0.1:8422"
@@ -172,7 +199,7 @@ def _chosen(**roles: bool) -> tuple[Role, ...]:
 
 
 AnyConnection = Annotated[
-    Feed | Bluesky | Discord | Mastodon | Webhook | Telegram | Square, Field(discriminator="platform")
+    Feed | Bluesky | Discord | Mastodon | Webhook | Telegram | X | Square, Field(discriminator="platform")
 ]
 
 
@@ -262,7 +289,7 @@ def connection_sections() -> dict[str, type[Connection]]:
     return {section.model_fields["platform"].annotation.__args__[0]: section for section in _SECTIONS}  # type: ignore[union-attr]
 
 
-_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Discord, Mastodon, Webhook, Telegram, Square)
+_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Discord, Mastodon, Webhook, Telegram, X, Square)
 CONNECTION: Final[TypeAdapter[Any]] = TypeAdapter(AnyConnection)
 
 

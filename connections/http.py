@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable, Uncertain
 
@@ -35,7 +36,7 @@ def session(**options: Any) -> aiohttp.ClientSession:
 async def call(
     http: aiohttp.ClientSession,
     method: str,
-    url: str,
+    url: str | URL,
     *,
     json: Any = None,
     headers: Mapping[str, str] | None = None,

@@ -25,6 +25,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     link: int | None = None
     names_author: bool = False
     """Whether an author learns of an answer only when it names them."""
+    only_if_asked: bool = False
+    """Whether only those can be answered by machine who spoke to our account first."""
     threading: bool = True
     edit: bool = False
     delete: bool = False

@@ -19,7 +19,7 @@ from models.text import clean
 from triage import alerts, cards, cases
 from triage.checks import Draft
 from triage.life import Move, after
-from triage.matching import BY_HAND
+from triage.matching import BY_HAND, TO_US
 from triage.turn import Turn
 
 UNDO: Final = timedelta(seconds=10)
@@ -209,7 +209,7 @@ async def approve(turn: Turn, reply_id: int, revision: int, member_id: int) -> R
             platform=reply.platform,
         )
     author = await turn.session.get_one(Author, case.author_id)
-    for finding in turn.checker.check(to_check(turn, case, author, reply.text, reply.connection)):
+    for finding in turn.checker.check(await to_check(turn, case, author, reply.text, reply.connection)):
         if finding.stops:
             raise Refused(finding.message, **finding.values)
     approved = await turn.session.execute(
@@ -225,8 +225,9 @@ async def approve(turn: Turn, reply_id: int, revision: int, member_id: int) -> R
     return reply
 
 
-def to_check(turn: Turn, case: Case, author: Author, text: str, connection: str) -> Draft:
+async def to_check(turn: Turn, case: Case, author: Author, text: str, connection: str) -> Draft:
     """A text as the checks want it."""
+    asked_us = select(MentionBrand.mention_id).where(MentionBrand.case_id == case.id, MentionBrand.query == TO_US)
     return Draft(
         text=text,
         language=case.language,
@@ -234,6 +235,7 @@ def to_check(turn: Turn, case: Case, author: Author, text: str, connection: str)
         connection=connection,
         author=author.handle,
         complaint=case.intent in ("complaint", "crisis"),
+        asked_us=await turn.session.scalar(asked_us.limit(1)) is not None,
     )
 
 

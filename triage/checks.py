@@ -46,6 +46,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     """The handle of who is answered: naming them gives nothing away."""
     complaint: bool
+    asked_us: bool = True
+    """Whether the post spoke to our account."""
 
 
 _PLACE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\[\[.*?\]\]|_{3,}|\bX{3,}\b|<[a-z_ ]+>", re.IGNORECASE)
@@ -114,6 +116,11 @@ class Checker:
         if self.of(draft.connection).names_author and f"@{draft.author}".casefold() not in draft.text.casefold():
             message = _("Without “{name}” in it the author is not told of the reply.")
             yield Finding(kind="name", message=message, values={"name": f"@{draft.author}"})
+        if self.of(draft.connection).only_if_asked and not draft.asked_us:
+            message = _(
+                "The platform may refuse this: it lets a program answer only who spoke to the account. Copying it works."
+            )
+            yield Finding(kind="refusal", message=message)
 
     def _language(self, draft: Draft) -> Iterator[Finding]:
         found = self.identify(draft.text)

@@ -194,7 +194,7 @@ async def preview(turn: Turn, reply: Reply) -> Preview:
     """A draft as it would be published."""
     case = await turn.session.get_one(Case, reply.case_id)
     author = await turn.session.get_one(Author, case.author_id)
-    findings = turn.checker.check(actions.to_check(turn, case, author, reply.text, reply.connection))
+    findings = turn.checker.check(await actions.to_check(turn, case, author, reply.text, reply.connection))
     return Preview(
         case=case.id,
         reply=reply.id,

@@ -187,7 +187,7 @@ async def _draft(turn: Turn, case: int, member: int, form: Form) -> Reply:
 async def _findings(turn: Turn, reply: Reply) -> list[Finding]:
     case = await turn.session.get_one(Case, reply.case_id)
     author = await turn.session.get_one(Author, case.author_id)
-    return turn.checker.check(to_check(turn, case, author, reply.text, reply.connection))
+    return turn.checker.check(await to_check(turn, case, author, reply.text, reply.connection))
 
 
 @routes.get("/open")
