@@ -125,6 +125,12 @@ def _discord(section: settings.Discord, tools: Tools) -> Parts:
     )
 
 
+def _hackernews(section: settings.HackerNews, tools: Tools) -> Parts:
+    from listener.hackernews import HackerNewsEar
+
+    return Parts(ear=HackerNewsEar(section.name, section.query, section.interval_seconds, section.api, tools.http))
+
+
 def _mastodon(section: settings.Mastodon, tools: Tools) -> Parts:
     from connections.mastodon import Mastodon
     from listener.mastodon import MastodonEar
@@ -134,6 +140,28 @@ def _mastodon(section: settings.Mastodon, tools: Tools) -> Parts:
     return Parts(
         ear=MastodonEar(connection, hashtags=section.hashtags, public=section.public),
         voice=MastodonVoice(connection) if section.voice else None,
+    )
+
+
+def _reddit(section: settings.Reddit, tools: Tools) -> Parts:
+    from connections.reddit import Keys, Reddit
+    from listener.reddit import RedditEar
+    from responders.reddit import RedditVoice
+
+    named = (section.client_id_env, section.client_secret_env, section.refresh_token_env)
+    keyed = section.api or section.voice
+    connection = Reddit(
+        section.name,
+        tools.http,
+        site=section.site_url,
+        api=section.api_url,
+        keys=Keys(*map(tools.secret, named)) if keyed else None,
+    )
+    ear = RedditEar(connection, subreddits=section.subreddits, search=section.search, interval=section.interval_seconds)
+    return Parts(
+        ear=ear,
+        voice=RedditVoice(connection, section.site_url) if section.voice else None,
+        mirrored=(ear, section.mirror_days) if keyed and section.mirror_days else None,
     )
 
 
@@ -172,7 +200,9 @@ _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "bluesky": _bluesky,
     "discord": _discord,
     "feed": _feed,
+    "hackernews": _hackernews,
     "mastodon": _mastodon,
+    "reddit": _reddit,
     "square": _square,
     "telegram": _telegram,
     "webhook": _webhook,

@@ -158,6 +158,32 @@ class Discord(Connection):
         return _chosen(ear=self.listen, voice=self.voice)
 
 
+class Reddit(Connection):
+    platform: Literal["reddit"]
+    subreddits: tuple[str, ...] = ()
+    search: str = ""
+    interval_seconds: Annotated[float, Field(ge=0.05)] = 120
+    api: bool = False
+    voice: bool = False
+    mirror_days: Annotated[int, Field(ge=0, le=30)] = 2
+    client_id_env: str = "REDDIT_CLIENT_ID"
+    client_secret_env: str = "REDDIT_CLIENT_SECRET"  # noqa: S105
+    refresh_token_env: str = "REDDIT_REFRESH_TOKEN"  # noqa: S105
+    site_url: str = "https://www.reddit.com"
+    api_url: str = "https://oauth.reddit.com"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return _chosen(ear=True, voice=self.voice)
+
+
+class HackerNews(Connection):
+    platform: Literal["hackernews"]
+    query: str
+    interval_seconds: Annotated[float, Field(ge=0.05)] = 120
+    api: str = "https://hn.algolia.com/api/v1"
+
+
 class X(Connection):
     """Prices in the currency of the budget; the defaults are X's of November 2026, in dollars."""
 
@@ -199,7 +225,8 @@ def _chosen(**roles: bool) -> tuple[Role, ...]:
 
 
 AnyConnection = Annotated[
-    Feed | Bluesky | Discord | Mastodon | Webhook | Telegram | X | Square, Field(discriminator="platform")
+    Feed | Bluesky | Discord | HackerNews | Mastodon | Reddit | Webhook | Telegram | X | Square,
+    Field(discriminator="platform"),
 ]
 
 
@@ -289,7 +316,18 @@ def connection_sections() -> dict[str, type[Connection]]:
     return {section.model_fields["platform"].annotation.__args__[0]: section for section in _SECTIONS}  # type: ignore[union-attr]
 
 
-_SECTIONS: Final[tuple[type[Connection], ...]] = (Feed, Bluesky, Discord, Mastodon, Webhook, Telegram, X, Square)
+_SECTIONS: Final[tuple[type[Connection], ...]] = (
+    Feed,
+    Bluesky,
+    Discord,
+    HackerNews,
+    Mastodon,
+    Reddit,
+    Webhook,
+    Telegram,
+    X,
+    Square,
+)
 CONNECTION: Final[TypeAdapter[Any]] = TypeAdapter(AnyConnection)
 
 
