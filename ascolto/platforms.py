@@ -82,8 +82,14 @@ def _bluesky(section: settings.Bluesky, tools: Tools) -> Parts:
 
 def _webhook(section: settings.Webhook, tools: Tools) -> Parts:
     from listener.webhook import WebhookEar
+    from models.mapped import Wanted
+    from responders.webhook import WebhookVoice
 
-    return Parts(ear=WebhookEar(section.name, tools.secret(section.secret_env), tools.door))
+    secret = tools.secret(section.secret_env)
+    wanted = Wanted(fields={str(name): way for name, way in section.fields.items()}, items=section.items)
+    ear = WebhookEar(section.name, secret, tools.door, wanted=wanted, signature_header=section.signature_header)
+    voice = WebhookVoice(section.name, section.reply_url, secret, tools.http, longest=section.longest_reply)
+    return Parts(ear=ear, voice=voice if section.reply_url else None)
 
 
 def _telegram(section: settings.Telegram, tools: Tools) -> Parts:

@@ -75,6 +75,10 @@ class Log(Section):
     format: Literal["auto", "pretty", "json"] = "auto"
 
 
+MappedField = Literal[
+    "id", "text", "created_at", "url", "language", "thread", "parent", "platform", "kind",
+    "author.handle", "author.id", "author.name", "author.followers", "author.url",
+]  # fmt: skip
 Role = Literal["ear", "voice", "desk"]
 
 
@@ -114,6 +118,15 @@ class Bluesky(Connection):
 class Webhook(Connection):
     platform: Literal["webhook"]
     secret_env: str = "ASCOLTO_WEBHOOK_SECRET"  # noqa: S105
+    signature_header: str = ""
+    items: str = ""
+    fields: dict[MappedField, str] = {}
+    reply_url: Annotated[str, Field(pattern="^(https?://.*)?$")] = ""
+    longest_reply: Annotated[int, Field(ge=1)] = 10_000
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return _chosen(ear=True, voice=bool(self.reply_url))
 
 
 class Telegram(Connection):

@@ -24,7 +24,7 @@ AHEAD: Final = timedelta(days=1)
 
 class ExportedAuthor(msgspec.Struct, kw_only=True):
     handle: str
-    id: str = ""
+    id: str | int = ""
     name: str | None = None
     followers: int | None = None
     url: str | None = None
@@ -103,7 +103,7 @@ def to_post(exported: Exported, now: datetime, origin: Origin, platform: str = "
         url=url,
         author=PostAuthor(
             handle=exported.author.handle.strip().lstrip("@"),
-            native_id=exported.author.id,
+            native_id=str(exported.author.id),
             name=exported.author.name or "",
             followers=followers,
             url=exported.author.url or "",

@@ -1,4 +1,5 @@
 import asyncio
+import hmac
 import json
 from io import BytesIO
 
@@ -8,6 +9,7 @@ import pytest
 from connections.signatures import sign
 from connections.webhooks import WebhookDoor
 from listener.webhook import WebhookEar
+from models.mapped import Wanted
 from models.post import Heard
 
 SECRET = "a secret that only two know"
@@ -17,10 +19,10 @@ NOW = 1_795_424_400
 class Site:
     """The ear on its door, and whoever posts to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options) -> None:
         self.door = WebhookDoor("127.0.0.1", 0)
         self.now = NOW
-        self.ear = WebhookEar("site", SECRET, self.door, lambda: self.now)
+        self.ear = WebhookEar("site", SECRET, self.door, lambda: self.now, **options)
         self.heard: list[Heard] = []
         self.writes = True
         self._task: asyncio.Task | None = None
@@ -146,3 +148,84 @@ async def test_a_body_of_ten_megabytes_is_refused(site: Site):
 async def test_nobody_listens_under_another_name(site: Site):
     async with aiohttp.ClientSession() as http, http.post(f"http://127.0.0.1:{site.door.port}/hooks/other") as answer:
         assert answer.status == 404
+
+
+GITHUB = {
+    "action": "created",
+    "comment": {
+        "id": 42, "body": "The form is broken", "created_at": "2026-11-23T08:00:00Z", "html_url": "https://github.example/1#42",
+        "user": {"login": "ana", "id": 7},
+    },
+    "issue": {"number": 1},
+}  # fmt: skip
+MAPPED = Wanted(
+    fields={
+        "id": "comment.id", "text": "comment.body", "created_at": "comment.created_at", "url": "comment.html_url",
+        "author.handle": "comment.user.login", "author.id": "comment.user.id", "thread": "issue.number", "kind": "action",
+    }
+)  # fmt: skip
+
+
+def github(body: object) -> tuple[bytes, dict[str, str]]:
+    raw = json.dumps(body).encode()
+    return raw, {"X-Hub-Signature-256": "sha256=" + hmac.new(SECRET.encode(), raw, "sha256").hexdigest()}
+
+
+@pytest.fixture
+async def theirs():
+    site = Site(wanted=MAPPED, signature_header="X-Hub-Signature-256")
+    await site.start()
+    yield site
+    await site.stop()
+
+
+async def test_somebody_elses_json_is_mapped_by_settings(theirs: Site):
+    raw, headers = github(GITHUB)
+    assert (await theirs.post(raw, **headers))[0] == 200
+    [post] = theirs.heard[0].posts
+    assert (post.native_id, post.text, post.author.handle, post.author.native_id, post.thread) == (
+        "42", "The form is broken", "ana", "7", "1",
+    )  # fmt: skip
+
+
+async def test_edits_and_deletions_are_told_apart(theirs: Site):
+    for action in ("edited", "deleted"):
+        raw, headers = github({**GITHUB, "action": action})
+        assert (await theirs.post(raw, **headers))[0] == 200
+    assert [p.native_id for p in theirs.heard[0].edits] == ["42"]
+    assert [gone.native_id for gone in theirs.heard[1].deletions] == ["42"]
+
+
+async def test_a_signature_of_the_body_alone_is_checked_too(theirs: Site):
+    raw, headers = github(GITHUB)
+    assert (await theirs.post(raw + b" ", **headers))[0] == 401
+    assert (await theirs.post(raw))[0] == 401
+    assert not theirs.heard
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "handle"),
+        ({**GITHUB, "comment": {**GITHUB["comment"], "body": None}}, "text"),
+        ({**GITHUB, "comment": [1, 2]}, "author"),
+        ({"action": "deleted"}, "id is empty"),
+        (3, "author"),
+    ],
+)
+async def test_what_the_map_does_not_find_is_named(theirs: Site, body, reason: str):
+    raw, headers = github(body)
+    status, said = await theirs.post(raw, **headers)
+    assert status == 422
+    assert reason in said or "missing" in said
+
+
+async def test_rows_deep_in_a_body_are_found():
+    site = Site(wanted=Wanted(items="data.items"))
+    await site.start()
+    row = {"id": 1, "text": "x", "author": {"handle": "a"}, "created_at": 1_763_700_000}
+    assert (await site.post({"data": {"items": [row, {**row, "id": 2}]}}))[0] == 200
+    assert [p.native_id for p in site.heard[0].posts] == ["1", "2"]
+    site.now += 1
+    assert (await site.post({"data": []}))[0] == 422
+    await site.stop()
