@@ -191,6 +191,5 @@ async def test_offline_at_the_start_and_back_later(api: BotApi, ear: TelegramEar
     await api.stop()
     with pytest.raises(Unavailable):
         await ear.connect()
-    api._runner = type(api._runner)(api.app, access_log=None, shutdown_timeout=1)
     await api.start()
     await ear.connect()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -78,7 +79,8 @@ class MastodonServer(Server):
     async def frame(self, raw: str, stream: list[str] | None = None) -> None:
         for socket, wanted in list(self._sockets.items()):
             if stream is None or stream in wanted:
-                await socket.send_str(raw)
+                with suppress(ConnectionError):
+                    await socket.send_str(raw)
 
     async def drop(self) -> None:
         for socket in list(self._sockets):
@@ -93,7 +95,7 @@ class MastodonServer(Server):
     def _make(self, content: str, account: dict, under: str | None = None, **fields) -> dict:
         self._next += 1
         number = str(self._next)
-        at = datetime(2026, 11, 23, 8, tzinfo=UTC) + timedelta(seconds=self._next)
+        at = datetime.now(UTC) + timedelta(milliseconds=self._next)
         status = {
             "id": number, "uri": f"https://altrove.example/s/{number}", "url": f"https://altrove.example/@x/{number}",
             "account": account, "content": content, "created_at": at.isoformat().replace("+00:00", "Z"),

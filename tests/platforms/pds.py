@@ -19,6 +19,9 @@ class Pds(Server):
         self.lose_answer = False
         self.tokens = 0
         self.expired: set[str] = set()
+        self.refuses = False
+        self.limit: tuple[dict, ...] = ()
+        """Headers of the next answer, which is a 429."""
         self.followers: dict[str, int] = {}
         self.notifications: list[dict] = []
 
@@ -33,6 +36,11 @@ class Pds(Server):
     async def _xrpc(self, request: web.Request) -> web.Response:
         method = request.match_info["method"].rpartition(".")[2]
         self.calls.append(method)
+        if self.limit:
+            headers, self.limit = self.limit[0], ()
+            return web.json_response({"error": "RateLimitExceeded", "message": ""}, status=429, headers=headers)
+        if self.refuses:
+            return _error(401, "AuthenticationRequired", "Invalid identifier or password")
         if method in ("createSession", "refreshSession", "getPosts", "getPostThread", "getProfile"):
             return await getattr(self, f"_{method}")(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -27,6 +27,7 @@ class RedditServer(Server):
         self.to_us: list[str] = []
         self.fails: list[tuple[int, dict]] = []
         self.refresh = REFRESH
+        self.expired = False
         self.lose_answer = False
         self.locked: set[str] = set()
         self._next = 1000
@@ -59,6 +60,10 @@ class RedditServer(Server):
     # Feeds.
 
     def _refused(self) -> web.Response | None:
+        if self.expired:
+            return web.Response(
+                status=401, headers={"WWW-Authenticate": 'Bearer realm="reddit", error="invalid_token"'}
+            )
         if self.fails:
             status, headers = self.fails.pop(0)
             known = {"WWW-Authenticate": 'Bearer realm="reddit", error="invalid_token"'} if status == 401 else {}

@@ -7,8 +7,9 @@ from aiohttp import web
 
 class Server:
     def __init__(self) -> None:
-        self.app = web.Application()
-        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1)
+        self.app = web.Application(middlewares=[self._interrupted])
+        self.next_answers: list[tuple[int, bytes]] = []
+        """What the next calls get instead of an answer; with status 0 the connection breaks."""
         self.port = 0
 
     @property
@@ -22,7 +23,18 @@ class Server:
     async def __aexit__(self, _kind: type | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         await self.stop()
 
+    @web.middleware
+    async def _interrupted(self, request: web.Request, handler) -> web.StreamResponse:
+        if not self.next_answers:
+            return await handler(request)
+        status, body = self.next_answers.pop(0)
+        if status == 0:
+            request.transport.close()
+        return web.Response(status=status or 500, body=body)
+
     async def start(self) -> None:
+        """On a free port; after a stop on the same one again."""
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]

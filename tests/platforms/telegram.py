@@ -26,6 +26,7 @@ class BotApi(Server):
         self.lose_answer = False
         """Carry the next sendMessage out, then break the connection."""
         self.poll_fails: list[tuple[int, dict]] = []
+        self.token = TOKEN
         self.reads_all = True
         """Whether the bot's privacy mode is off."""
         self._updates: list[dict] = []
@@ -107,7 +108,7 @@ class BotApi(Server):
 
     async def _call(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
-        if request.match_info["token"] != TOKEN:
+        if request.match_info["token"] != self.token:
             return _error(401, "Unauthorized")
         self.calls.append(method)
         fields = await _fields(request)

@@ -30,6 +30,7 @@ class XServer(Server):
             ]
         )
         self.bearer = BEARER
+        self.access = "access"
         self.posts: dict[str, dict] = {}
         self.subscription = "None"
         self.count = 700
@@ -88,7 +89,9 @@ class XServer(Server):
     def _refused(self, request: web.Request) -> web.Response | None:
         self.asked.append(f"{request.method} {request.path_qs}")
         sent = request.headers.get("Authorization", "")
-        if sent != f"Bearer {self.bearer}" and not (sent.startswith("OAuth ") and 'oauth_token="access"' in sent):
+        if sent != f"Bearer {self.bearer}" and not (
+            sent.startswith("OAuth ") and f'oauth_token="{self.access}"' in sent
+        ):
             return web.json_response({"title": "Unauthorized", "status": 401, "detail": "Unauthorized"}, status=401)
         if self.fails:
             status, body, headers = self.fails.pop(0)
