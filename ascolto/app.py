@@ -130,9 +130,10 @@ class App:
 
     async def _orphans(self, watch: Watch) -> None:
         while not watch.stopping.is_set():
-            voices = [parts.voice.name for parts in self._parts if parts.voice]
-            catalogue = await self.house.catalogue()
-            await publishing.fail_unspoken(self.house.store, catalogue, self._now(), voices)
+            watches = [w for w in self.supervisor.watches if w.kind == "voice"]
+            mute = {w.name: f"{w.reason}. {w.fix}" for w in watches if w.health == "needs you"}
+            voices = [w.name for w in watches if w.name not in mute]
+            await publishing.fail_unspoken(self.house.store, await self.house.catalogue(), self._now(), voices, mute)
             with suppress(TimeoutError):
                 await asyncio.wait_for(watch.stopping.wait(), ORPHANS)
 

@@ -44,7 +44,8 @@ QUIET_SAVE: Final = 5.0
 async def hear(house: House, ear: Ear, watch: Watch) -> None:
     """An ear: what it hears is written together with how far it has heard, and only then is it asked for more."""
     await ear.connect()
-    watch.good()
+    if watch.failures == 0:  # after a failure what is heard proves that it is back, and not that somebody answers
+        watch.good()
     async with house.store.reading() as session:
         bookmark = await mentions.bookmark_of(session, ear.name)
     saved = house.now()
@@ -163,7 +164,7 @@ async def speak(house: House, voice: Voice, watch: Watch) -> None:
             watch.good(event=True)
         return count
 
-    await _whenever_rung(house, watch, step, sweep=1.0)
+    await _whenever_rung(house, watch, step, sweep=1.0, proves=False)
 
 
 async def show(house: House, desk: Desk, watch: Watch) -> None:
@@ -202,11 +203,17 @@ async def act(house: House, desk: Desk, watch: Watch) -> None:
     await _whenever_rung(house, watch, step)
 
 
-async def _whenever_rung(house: House, watch: Watch, step: Callable[[], Awaitable[int]], sweep: float = SWEEP) -> None:
-    """Does steps until there is nothing left to do, then waits for the bell; what rings soon after is gathered."""
+async def _whenever_rung(
+    house: House, watch: Watch, step: Callable[[], Awaitable[int]], sweep: float = SWEEP, *, proves: bool = True
+) -> None:
+    """Does steps until there is nothing left to do, then waits for the bell; what rings soon after is gathered.
+
+    Finding nothing to do `proves` that all is well where it took a call to find out.
+    """
     while not watch.stopping.is_set():
         seen = house.store.doorbell.rings
         if await step() == 0:
-            watch.good()
+            if proves:
+                watch.good()
             await house.wait(seen, sweep, watch.stopping)
             await asyncio.sleep(GATHER)

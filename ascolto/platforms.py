@@ -75,7 +75,9 @@ def _bluesky(section: settings.Bluesky, tools: Tools) -> Parts:
         password=tools.secret(section.password_env) if section.handle else "",
     )
     return Parts(
-        ear=BlueskyEar(connection, section.jetstream, tools.http) if section.listen else None,
+        ear=BlueskyEar(connection, section.jetstream, tools.http, silence=section.silence_seconds)
+        if section.listen
+        else None,
         voice=BlueskyVoice(connection) if section.handle else None,
     )
 

@@ -161,7 +161,12 @@ def _print(rows: list[dict[str, object]], columns: tuple[str, ...], json: bool) 
         return
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold" if column == "text" else "ellipsis", no_wrap=column != "text")
+        table.add_column(
+            column,
+            overflow="fold" if column == "text" else "ellipsis",
+            no_wrap=column != "text",
+            min_width=32 if column == "text" else None,
+        )
     for row in rows:
         table.add_row(*(Text(_cell(column, row[column])) for column in columns))
     Console().print(table)

@@ -105,6 +105,7 @@ class Bluesky(Connection):
     platform: Literal["bluesky"]
     listen: bool = True
     jetstream: str = "wss://jetstream.us-west.bsky.network/xrpc/network.bsky.jetstream.subscribeEvents"
+    silence_seconds: Annotated[float, Field(gt=0)] = 30
     service: str = "https://bsky.social"
     appview: str = "https://public.api.bsky.app"
     handle: str = ""

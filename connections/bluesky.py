@@ -76,6 +76,13 @@ class Bluesky:
                 url = f"{self._service}/xrpc/com.atproto.server.createSession"
                 self._login = _decode(_checked(await call(self._http, "POST", url, json=body)), Login)
 
+    async def prove(self) -> None:
+        """That the login is still good, or a new one."""
+        if self._login is None:
+            await self.open()
+        else:
+            await self._with_login("GET", "com.atproto.server.getSession", None)
+
     async def query(self, method: str, kind: type[T], **parameters: str) -> T:
         """A GET with our login, at the account's own server."""
         return _decode(await self._with_login("GET", f"{method}?{urlencode(parameters)}", None), kind)

@@ -78,12 +78,14 @@ class Mastodon:
         return f"{base.rstrip('/')}/api/v1/streaming"
 
     async def open(self) -> Account:
-        """Proves the token, and learns the server's limits; raises Unauthorized where it is wrong."""
-        if self.account is None:
-            account = await self.get("/api/v1/accounts/verify_credentials", Account)
-            self.instance = await self.get("/api/v2/instance", Instance)
-            self.account = account
-        return self.account
+        """Who we are, asked once: proves the token, and learns the server's limits; raises Unauthorized where it is wrong."""
+        return self.account or await self.prove()
+
+    async def prove(self) -> Account:
+        account = await self.get("/api/v1/accounts/verify_credentials", Account)
+        self.instance = await self.get("/api/v2/instance", Instance)
+        self.account = account
+        return account
 
     async def get(self, path: str, kind: type[T], parameters: Mapping[str, str] | None = None) -> T:
         query = f"?{urlencode(parameters)}" if parameters else ""

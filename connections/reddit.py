@@ -67,7 +67,10 @@ class Reddit:
 
     async def open(self) -> str:
         """The account's name, proved; nothing without keys."""
-        if self._reddit is not None and not self.account:
+        return self.account or await self.prove()
+
+    async def prove(self) -> str:
+        if self._reddit is not None:
             self.account = msgspec.convert(await self.get("/api/v1/me"), _Me).name
         return self.account
 

@@ -99,6 +99,10 @@ class Telegram:
             await called(self._bot.initialize())
             self._open = True
 
+    async def prove(self) -> None:
+        await self.open()
+        await called(self._bot.get_me())
+
     async def updates(self, reader: str, bookmark: str | None) -> AsyncGenerator[tuple[str, Sequence[Update]], None]:
         """For ever the next bookmark and what came before it, perhaps nothing; confirmed when asked for more."""
         await self.open()

@@ -185,7 +185,11 @@ class X:
 
     async def open(self) -> "User | None":
         """Proves the keys and learns who we are; None without keys to act with, which prove themselves when first used."""
-        if self.me is None and self.acts:
+        return self.me or await self.prove()
+
+    async def prove(self) -> "User | None":
+        """Who we are, asked anew and paid for."""
+        if self.acts:
             found = _read(await self._client.get_me(user_fields=OUR_FIELDS), _Me)
             self.ledger.charge(self.ledger.prices.author)
             self.me = found.data

@@ -42,7 +42,7 @@ class TelegramDesk:
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.open()
+        await self._connection.prove()
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
         text, keyboard = cards.render(view, t)

@@ -23,10 +23,13 @@ class Ear(Protocol):
         """After so many seconds without giving anything, be it an empty Heard as a sign of life, it is taken for dead."""
 
     async def connect(self) -> str | None:
-        """Proves that listening can begin; raises EdgeError. Returns what the operator should know of what it cannot hear."""
+        """Proves anew, by a call, that listening can begin; raises EdgeError. Returns what the operator should know."""
 
     def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
-        """For ever what happens after the bookmark; resumed only after what it gave is committed. Raises EdgeError."""
+        """For ever what happens after the bookmark; resumed only after what it gave is committed. Raises EdgeError.
+
+        Gives an empty Heard as soon as it listens: that, and not that somebody answers, proves that it is back.
+        """
 
     async def find(self, url: str) -> Post | None:
         """The post at a permalink, or None where that is not this platform's, or cannot be looked up."""

@@ -50,10 +50,13 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class BlueskyEar:
     platform = "bluesky"
-    silence = 3 * SILENCE
 
-    def __init__(self, connection: Bluesky, jetstream: str, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, connection: Bluesky, jetstream: str, http: aiohttp.ClientSession, *, silence: float = SILENCE
+    ) -> None:
         self.name = connection.name
+        self.silence = max(90.0, 2 * silence)
+        self._quiet = silence
         self._connection = connection
         self._jetstream = jetstream
         self._http = http
@@ -61,7 +64,7 @@ class BlueskyEar:
 
     async def connect(self) -> None:
         if self._connection.handle:
-            await self._connection.open()
+            await self._connection.prove()
         async with await self._open(None):
             pass
 
@@ -72,8 +75,9 @@ class BlueskyEar:
             if place.time_us:
                 yield Heard(bookmark=_written(place), posts=await self._noticed(place))
         async with await self._open_at(place) as socket:
+            yield Heard(bookmark=_written(place))
             while True:
-                frames = await _frames(socket)
+                frames = await _frames(socket, self._quiet)
                 events = [event for frame in frames if (event := self._decode(frame)) is not None]
                 place = _moved(place, events, self._jetstream if self._counts else "")
                 yield to_heard(events, _written(place), self._connection.did)
@@ -181,13 +185,13 @@ def _refused(error: aiohttp.WSServerHandshakeError) -> EdgeError:
     return Unavailable(f"Jetstream answers with {error.status}", float(retry) if retry.isdigit() else None)
 
 
-async def _frames(socket: aiohttp.ClientWebSocketResponse) -> list[str]:
+async def _frames(socket: aiohttp.ClientWebSocketResponse, quiet: float) -> list[str]:
     """At least one frame, and as many more as come in a moment; raises Unavailable when the stream ends or goes quiet."""
     try:
-        async with asyncio.timeout(SILENCE):
+        async with asyncio.timeout(quiet):
             frames = [await _frame(socket)]
     except TimeoutError as error:
-        raise Unavailable(f"Jetstream has been silent for {SILENCE:.0f} s.") from error
+        raise Unavailable(f"Jetstream has been silent for {quiet:g} s.") from error
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             while len(frames) < BATCH:

@@ -45,7 +45,7 @@ class MastodonEar:
         self._public = {"local": "public:local", "federated": "public"}.get(public, "")
 
     async def connect(self) -> None:
-        await self._connection.open()
+        await self._connection.prove()
 
     async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
         last = msgspec.json.decode(bookmark, type=dict[str, str]) if bookmark else {}
@@ -55,6 +55,7 @@ class MastodonEar:
                 async for reached, posts in self._missed(channel, last.get(channel), own):
                     last[channel] = reached
                     yield Heard(bookmark=_written(last), posts=tuple(posts))
+            yield Heard(bookmark=_written(last))
             while True:
                 events = [event for frame in await _frames(socket) if (event := decode(frame)) is not None]
                 heard = to_heard(events, self._connection.host, own)

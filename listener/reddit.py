@@ -38,7 +38,7 @@ class RedditEar:
         self._listings = _listings([name.removeprefix("r/") for name in subreddits], search, keyed=connection.keyed)
 
     async def connect(self) -> str | None:
-        await self._connection.open()
+        await self._connection.prove()
         for path, parameters in self._listings.values():
             await self._connection.listing(path, {**parameters, "limit": "1"})
         return None if self._listings else "it has neither `subreddits` nor a `search`, so nothing is heard."

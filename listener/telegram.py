@@ -33,7 +33,7 @@ class TelegramEar:
         self._connection = connection
 
     async def connect(self) -> str | None:
-        await self._connection.open()
+        await self._connection.prove()
         return None if self._connection.bot.bot.can_read_all_group_messages else PRIVACY
 
     async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:

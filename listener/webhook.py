@@ -77,6 +77,7 @@ class WebhookEar:
         await self._door.open()
         self._door.register(self.name, self._receive)
         try:
+            yield Heard(bookmark=self._bookmark())
             while True:
                 try:
                     delivery = await asyncio.wait_for(self._deliveries.get(), PULSE)

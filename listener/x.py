@@ -60,7 +60,7 @@ class XEar:
 
     async def connect(self) -> str | None:
         """Says what the search will cost: before anybody runs it is the time to know."""
-        await self._connection.open()
+        await self._connection.prove()
         ledger = self._connection.ledger
         if not self._search:
             return None

@@ -18,7 +18,7 @@ class Voice(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     async def connect(self) -> str | None:
-        """Proves that it may speak, and learns how long; raises EdgeError. Returns what the operator should know."""
+        """Proves anew, by a call, that it may speak; raises EdgeError. Returns what the operator should know."""
 
     async def publish(self, reply: Outgoing) -> Address:
         """Says it under the post that it answers. Raises Uncertain whenever it may have been said all the same."""

@@ -62,7 +62,7 @@ class BlueskyVoice:
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.open()
+        await self._connection.prove()
 
     async def publish(self, reply: Outgoing) -> Address:
         await self._connection.open()

@@ -29,7 +29,9 @@ class DiscordVoice:
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.open()
+        client = await self._connection.open()
+        async for _ in each(client.fetch_guilds(limit=1)):
+            pass
 
     async def publish(self, reply: Outgoing) -> Address:
         channel, message = place(reply.under)

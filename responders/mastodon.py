@@ -47,7 +47,7 @@ class MastodonVoice:
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.open()
+        await self._connection.prove()
         limits = self._connection.instance.configuration.statuses
         self.capabilities = msgspec.structs.replace(
             self.capabilities, longest=limits.max_characters, link=limits.characters_reserved_per_url

@@ -27,11 +27,10 @@ class RedditVoice:
         self._site = site.rstrip("/")
 
     async def connect(self) -> None:
-        if not await self._connection.open():
+        if not await self._connection.prove():
             raise Rejected("Answering on Reddit needs a key to its API.")
 
     async def publish(self, reply: Outgoing) -> Address:
-        await self.connect()
         body = {"api_type": "json", "thing_id": reply.under, "text": reply.text, "raw_json": "1"}
         said = await self._connection.post("/api/comment", body)
         try:

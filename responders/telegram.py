@@ -23,7 +23,7 @@ class TelegramVoice:
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.open()
+        await self._connection.prove()
 
     async def publish(self, reply: Outgoing) -> Address:
         chat, message = place(reply.under)

@@ -35,7 +35,9 @@ class XVoice:
         self._connection = connection
 
     async def connect(self) -> None:
-        me = await self._me()
+        me = await self._connection.prove()
+        if me is None:
+            raise Rejected("There are no keys to act as the account.")
         if me.subscription_type in ("Premium", "PremiumPlus"):
             self.capabilities = msgspec.structs.replace(self.capabilities, longest=PREMIUM)
 

@@ -4,7 +4,7 @@ A reply that was being sent when the program died, or whose call broke off, is l
 else is done about it; where that cannot be told, a member is asked. Nothing is ever said twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -28,6 +28,7 @@ FIRST_RETRY: Final = 5.0
 LAST_RETRY: Final = 900.0
 """Seconds between tries, doubling from the first to the last."""
 MAX_TRIES: Final = 12
+NOBODY: Final[Mapping[str, str]] = {}
 
 
 class Voice(Protocol):
@@ -172,8 +173,13 @@ def _outgoing(reply: Reply, mention: Mention, author: Author) -> Outgoing:
     )
 
 
-async def fail_unspoken(store: Store, catalogue: Catalogue, now: datetime, voices: Sequence[str]) -> int:
-    """Approved replies whose connection is not among those that speak would wait for ever: their managers are told."""
+async def fail_unspoken(
+    store: Store, catalogue: Catalogue, now: datetime, voices: Sequence[str], mute: Mapping[str, str] = NOBODY
+) -> int:
+    """Approved replies whose connection is not among those that speak would wait for ever: their managers are told.
+
+    `mute` holds the connections that need a human before they speak again, and why.
+    """
     async with store.writing() as session:
         turn = Turn(session, catalogue, now)
         rows = await session.scalars(
@@ -183,7 +189,7 @@ async def fail_unspoken(store: Store, catalogue: Catalogue, now: datetime, voice
         )
         unspoken = rows.all()
         for row in unspoken:
-            await _fail(turn, row, f"No connection named {row.connection} is running.")
+            await _fail(turn, row, mute.get(row.connection) or f"No connection named {row.connection} is running.")
         return len(unspoken)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from contract.stages import STAGES, Stage
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from ascolto import flow, supervisor
 from ascolto.house import House
@@ -39,6 +40,8 @@ def fast(monkeypatch: pytest.MonkeyPatch):
     for name in ("FIRST", "LONGEST", "HUMAN", "LONGEST_HUMAN"):
         monkeypatch.setattr(supervisor, name, 0.05)
     monkeypatch.setattr(discord, "GATHERED", 0.05)
+    monkeypatch.setattr(discord, "PULSE", 0.2)
+    monkeypatch.setattr(discord.DiscordEar, "silence", 1.5)  # for so long the SDK may try to resume
     monkeypatch.setattr(flow, "QUIET_SAVE", 0.0)
 
 
@@ -133,6 +136,24 @@ async def test_it_starts_offline_and_recovers(stage: Stage, house: House):
         await caught_up(house, stage, watch)
 
 
+async def test_an_outage_is_said_once_and_once_that_it_is_over(stage: Stage, house: House):
+    needs(stage, "offline")
+    with capture_logs() as logs:
+        async with running(house, stage.ear()) as watch:
+            await caught_up(house, stage, watch)
+            await stage.offline()
+            await becomes(watch, "backing off")
+            await asyncio.sleep(0.4)  # tries again some times
+            await stage.online()
+            await becomes(watch, "ok")
+            await stage.post(f"{GRIPE} again")
+            await hears(house, "first", "again")
+    states = [entry["event"] for entry in logs if entry["event"] in ("away", "back")]
+    assert states.count("back") == 1
+    assert states.count("away") <= 2  # how it broke, and that it does not answer
+    assert states[-1] == "back"
+
+
 async def test_a_lost_connection_loses_and_doubles_nothing(stage: Stage, house: House):
     needs(stage, "drop")
     async with running(house, stage.ear()) as watch:
@@ -219,21 +240,31 @@ def speaking(stage: Stage) -> Voice:
     return stage.voice()
 
 
-async def approved(house: House, stage: Stage, text: str = "@rita ci scusiamo molto") -> int:
-    """A case heard from the platform, taken and answered by a manager; the reply is due at once."""
+async def opened(house: House, stage: Stage) -> Case:
+    """A case heard from the platform."""
     async with running(house, stage.ear()) as watch:
         await caught_up(house, stage, watch)
     while await house.triage.read_batch(await house.catalogue(), house.now()):
         pass
+    async with house.store.reading() as session:
+        [case] = (await session.scalars(select(Case))).all()
+        return case
+
+
+async def approve(house: House, stage: Stage, case: Case) -> int:
+    """A manager takes it and answers; the reply is due at once."""
     catalogue = await house.catalogue()
     async with house.store.writing() as session:
         turn = house.turn(session, catalogue)
-        [case] = (await session.scalars(select(Case))).all()
         house.capabilities["here"] = stage.voice().capabilities
-        draft = await actions.draft(turn, case.id, 1, text)
+        draft = await actions.draft(turn, case.id, 1, "@rita ci scusiamo molto")
         reply = await actions.approve(turn, draft.id, draft.revision, 1)
         reply.due_at = turn.now
         return reply.id
+
+
+async def approved(house: House, stage: Stage) -> int:
+    return await approve(house, stage, await opened(house, stage))
 
 
 async def settled(house: House, number: int, *states: str) -> Reply:
@@ -282,11 +313,11 @@ async def test_a_voice_that_is_offline_waits_and_then_speaks(stage: Stage, house
 async def test_a_voice_whose_rights_are_gone_gives_the_case_back(stage: Stage, house: House):
     needs(stage, "revoked")
     voice = speaking(stage)
-    number = await approved(house, stage)
-    await voice.connect()
-    stage.revoke()
+    case = await opened(house, stage)
     async with running(house, voice) as watch:
-        reply = await settled(house, number, "failed")
+        await becomes(watch, "ok")
+        stage.revoke()
+        reply = await settled(house, await approve(house, stage, case), "failed")
         await becomes(watch, "needs you")
     assert reply.error
     assert stage.said() == []

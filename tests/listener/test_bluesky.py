@@ -135,10 +135,10 @@ async def test_what_we_said_ourselves_is_known_as_ours(jetstream: Jetstream, htt
         await listening.aclose()
 
 
-async def test_a_silent_stream_is_taken_for_dead(jetstream: Jetstream, http, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bluesky, "SILENCE", 0.2)
+async def test_a_silent_stream_is_taken_for_dead(jetstream: Jetstream, http):
+    connection = Bluesky("bluesky", http, service="", appview="")
     with pytest.raises(Unavailable, match="silent"):
-        await anext(ear_of(jetstream, http).listen(None))
+        await next_with_something(BlueskyEar(connection, jetstream.subscribe, http, silence=0.2).listen(None))
 
 
 async def test_offline_at_the_start_is_unavailable(jetstream: Jetstream, http):

@@ -32,7 +32,8 @@ class Site:
             async for heard in self.ear.listen(bookmark):
                 if not self.writes:
                     raise RuntimeError("the disk is full")
-                self.heard.append(heard)
+                if heard.posts or heard.edits or heard.deletions:  # else a sign of life
+                    self.heard.append(heard)
 
         self._task = asyncio.create_task(listen())
         async with asyncio.timeout(5):

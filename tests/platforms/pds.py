@@ -56,6 +56,9 @@ class Pds(Server):
             return _error(401, "AuthenticationRequired", "Invalid identifier or password")
         return self._session()
 
+    async def _getSession(self, _request: web.Request) -> web.Response:
+        return web.json_response({"did": DID, "handle": HANDLE})
+
     async def _refreshSession(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer refresh-{self.tokens}":
             return _error(400, "ExpiredToken", "Token has been revoked")

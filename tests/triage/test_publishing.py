@@ -183,7 +183,9 @@ async def test_a_revoked_token_fails_the_reply_with_the_step_to_take(house: Hous
 async def test_a_reply_for_a_connection_that_is_gone_does_not_wait_for_ever(house: House, approved: Reply):
     house.later(minutes=5)
     assert await publishing.fail_unspoken(house.store, house.catalogue, house.now, ["square"]) == 0
-    assert await publishing.fail_unspoken(house.store, house.catalogue, house.now, ["other"]) == 1
+    mute = {"square": "The token was revoked. Make a new one."}
+    assert await publishing.fail_unspoken(house.store, house.catalogue, house.now, ["other"], mute) == 1
+    assert (await house.get(Reply, approved.id)).error == mute["square"]
     assert (await house.get(Case, approved.case_id)).state == "claimed"
 
 
