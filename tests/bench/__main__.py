@@ -7,11 +7,12 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import importing, latency, matching, processes, reading
+from tests.bench import hearing, importing, latency, matching, processes, reading
 from tests.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "matching": matching.measure,
+    "hearing": hearing.measure,
     "import": importing.measure,
     "reading": reading.measure,
     "latency": lambda: asyncio.run(latency.measure()),

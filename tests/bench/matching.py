@@ -31,7 +31,7 @@ def measure() -> list[Figure]:
         json.dumps({"platform": "x", "id": str(n), "text": text, "author": {"handle": f"a{n}"}}).encode()
         for n, text in enumerate(said)
     ]
-    queries, words = _queries(said)
+    queries, words = made_up(said)
     matcher = Matcher([(number, parse(query)) for number, query in enumerate(queries)])
     alternation = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)")
     decode = msgspec.json.Decoder(_Post).decode
@@ -57,7 +57,7 @@ def measure() -> list[Figure]:
     ]
 
 
-def _queries(said: list[str]) -> tuple[list[str], list[str]]:
+def made_up(said: list[str]) -> tuple[list[str], list[str]]:
     """Made-up brands of two and three syllables in five kinds of query, and forty words that are in the posts."""
     chance = random.Random(7)
     syllables = [
