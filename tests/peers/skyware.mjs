@@ -1,0 +1,18 @@
+// Other people's Jetstream client, first wire: prints what it understood of the stream at the address of the first argument.
+import { Jetstream } from "@skyware/jetstream";
+import WebSocket from "ws";
+
+const jetstream = new Jetstream({
+  ws: WebSocket,
+  endpoint: process.argv[2],
+  wantedCollections: ["app.bsky.feed.post"],
+  cursor: Number(process.argv[3]) || undefined,
+});
+const say = (operation) => (event) =>
+  console.log(JSON.stringify([operation, event.did, event.commit.rkey, event.commit.record?.text ?? null]));
+jetstream.onCreate("app.bsky.feed.post", say("create"));
+jetstream.onUpdate("app.bsky.feed.post", say("update"));
+jetstream.onDelete("app.bsky.feed.post", say("delete"));
+jetstream.on("open", () => console.log("open"));
+jetstream.on("error", (error) => console.error(error));
+jetstream.start();
