@@ -182,6 +182,14 @@ def _square(section: settings.Square, tools: Tools) -> Parts:
     return Parts(ear=SquareEar(connection), voice=SquareVoice(connection))
 
 
+def _slack(section: settings.Slack, tools: Tools) -> Parts:
+    from connections.slack import Slack
+    from desk.slack import SlackDesk
+
+    tokens = (tools.secret(section.token_env), tools.secret(section.app_token_env))
+    return Parts(desk=SlackDesk(Slack(section.name, *tokens, tools.http, base_url=section.base_url)))
+
+
 def _x(section: settings.X, tools: Tools) -> Parts:
     from connections.x import Keys, Ledger, Prices, X
     from listener.x import XEar
@@ -211,6 +219,7 @@ _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "hackernews": _hackernews,
     "mastodon": _mastodon,
     "reddit": _reddit,
+    "slack": _slack,
     "square": _square,
     "telegram": _telegram,
     "webhook": _webhook,

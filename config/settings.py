@@ -225,6 +225,17 @@ class X(Connection):
         return _chosen(ear=True, voice=self.voice)
 
 
+class Slack(Connection):
+    platform: Literal["slack"]
+    token_env: str = "SLACK_BOT_TOKEN"  # noqa: S105
+    app_token_env: str = "SLACK_APP_TOKEN"  # noqa: S105
+    base_url: str = "https://slack.com/api/"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return ("desk",)
+
+
 class Square(Connection):
     platform: Literal["square"]
     url: str = "http://127.0.0.1:8422"
@@ -239,7 +250,7 @@ def _chosen(**roles: bool) -> tuple[Role, ...]:
 
 
 AnyConnection = Annotated[
-    Feed | Bluesky | Discord | HackerNews | Mastodon | Reddit | Webhook | Telegram | X | Square,
+    Feed | Bluesky | Discord | HackerNews | Mastodon | Reddit | Webhook | Slack | Telegram | X | Square,
     Field(discriminator="platform"),
 ]
 
@@ -338,6 +349,7 @@ _SECTIONS: Final[tuple[type[Connection], ...]] = (
     Mastodon,
     Reddit,
     Webhook,
+    Slack,
     Telegram,
     X,
     Square,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,6 +33,21 @@ async def waiting_actions(session: AsyncSession, desk: str, limit: int) -> list[
             .limit(limit)
         )
     )
+
+
+async def on_a_card(session: AsyncSession, desk: str, action: Action) -> Action | None:
+    """The action with the case of the card that it was done on; None where that message is no card of ours."""
+    if action.case is not None or action.verb == "help":
+        return action
+    case_id = await session.scalar(
+        select(CardPost.subject_id).where(
+            CardPost.desk == desk,
+            CardPost.chat == action.chat,
+            CardPost.address == action.message,
+            CardPost.subject == "case",
+        )
+    )
+    return None if case_id is None else msgspec.structs.replace(action, case=case_id)
 
 
 async def lagging(session: AsyncSession, desk: str, now: datetime, limit: int) -> list[CardPost]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from languages import Translator
+from languages import Translator, translator
 from models.catalogue import Catalogue
 from models.desk import Action, CardPost, DeskEvent
 from models.errors import EdgeError, Rejected, Unavailable
@@ -83,7 +83,11 @@ class Board:
     async def _perform(self, catalogue: Catalogue, now: datetime, event: DeskEvent) -> tuple[Outcome, Translator]:
         async with self.store.writing() as session:
             row = await session.get_one(DeskEvent, event.id)
-            outcome, t = await perform(Turn(session, catalogue, now, self.checker), self.chats.platform, event.action)
+            action = await desks.on_a_card(session, self.chats.name, event.action)
+            if action is None:  # a reaction to something that is no card, a word in a thread that is none of ours
+                row.acted_at, row.outcome = now, "not about a card"
+                return Outcome(), translator("en")
+            outcome, t = await perform(Turn(session, catalogue, now, self.checker), self.chats.platform, action)
             row.acted_at, row.outcome = now, outcome.said or "asked to go on"
         return outcome, t
 

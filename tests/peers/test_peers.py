@@ -204,7 +204,9 @@ async def test_a_reply_is_taken_by_a_real_bluesky_server():
         )
         assert await voice.find(reply) == "none"
         address = await voice.publish(reply)
-        with pytest.raises(Uncertain):  # it is there already, which the server answers with a 500: then it is looked for
+        with pytest.raises(
+            Uncertain
+        ):  # it is there already, which the server answers with a 500: then it is looked for
             await voice.publish(reply)
         assert await voice.find(reply) == address
         parts = {"repo": ours["did"], "collection": "app.bsky.feed.post", "rkey": address.native_id.rpartition("/")[2]}

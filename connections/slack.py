@@ -1,0 +1,147 @@
+"""One app on Slack: calls of the Web API, and a socket over which everything that happens is told.
+
+https://docs.slack.dev/apis/web-api/, https://docs.slack.dev/apis/events-api/using-socket-mode
+
+What is told is acknowledged only after it was written down, within the three seconds that Slack waits; what it tells again
+is known by its id. The socket is opened here, and not by the SDK, whose client never comes back from being offline.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
+
+FIX: Final = (
+    "Make the app from docs/platforms/slack-manifest.yaml at api.slack.com/apps, install it, and put its bot token (xoxb-) and"
+    " its app-level token (xapp-, with connections:write) into the environment variables that ascolto.toml names."
+)
+NEED_A_HUMAN: Final = frozenset(
+    {
+        "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope",
+        "not_allowed_token_type", "team_access_not_granted", "no_permission",
+    }
+)  # fmt: skip
+LATER: Final = frozenset(
+    {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+BATCH: Final = 50
+PATIENCE: Final = 0.02
+HEARTBEAT: Final = 20.0
+
+
+class Envelope(msgspec.Struct):
+    """What the socket tells: https://docs.slack.dev/apis/events-api/using-socket-mode#events"""
+
+    type: str
+    envelope_id: str = ""
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+    reason: str = ""
+
+
+class Slack:
+    """`base_url` ends with /api/. The bot's token speaks, the app's opens sockets."""
+
+    platform = "slack"
+
+    def __init__(self, name: str, token: str, app_token: str, http: aiohttp.ClientSession, *, base_url: str) -> None:
+        self.name = name
+        self.user = ""
+        """Our own id, once proved."""
+        self._http = http
+        self._app_token = app_token
+        self._client = AsyncWebClient(token, base_url=base_url, session=http, retry_handlers=[])
+
+    async def prove(self) -> None:
+        self.user = (await self.call("auth.test"))["user_id"]
+
+    async def call(self, method: str, **fields: Any) -> dict[str, Any]:
+        """One call of the Web API, its failures as ours."""
+        try:
+            answer = await self._client.api_call(method, json=fields)
+        except SlackApiError as error:
+            raise _ours(error) from error
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"Slack does not answer: {error}") from error
+        found: dict[str, Any] = answer.data if isinstance(answer.data, dict) else {}
+        return found
+
+    async def follow_up(self, url: str, body: dict[str, Any]) -> None:
+        """An answer to the address that came with what somebody pressed; one that is too old is no error."""
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with self._http.post(url, json=body):
+                pass
+
+    async def told(self) -> AsyncGenerator[Sequence[Envelope], None]:
+        """For ever what happens, perhaps nothing; acknowledged when asked for more. Raises Unavailable when the socket ends."""
+        async with await self._open() as socket:
+            yield ()
+            while True:
+                envelopes = await _next(socket)
+                yield [envelope for envelope in envelopes if envelope.envelope_id]
+                for envelope in envelopes:
+                    if envelope.envelope_id:
+                        await socket.send_json({"envelope_id": envelope.envelope_id})
+                    if envelope.type == "disconnect":
+                        raise Unavailable(f"Slack asks to connect anew ({envelope.reason or 'refresh'}).", 0.0)
+
+    async def _open(self) -> aiohttp.ClientWebSocketResponse:
+        try:
+            url = (await self._client.api_call("apps.connections.open", headers=_bearer(self._app_token)))["url"]
+            return await self._http.ws_connect(url, heartbeat=HEARTBEAT, max_msg_size=16_000_000)
+        except SlackApiError as error:
+            raise _ours(error) from error
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, KeyError) as error:
+            raise Unavailable(f"Slack does not answer: {error}") from error
+
+    async def close(self) -> None:
+        """Nothing is held: the HTTP session is shared."""
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+async def _next(socket: aiohttp.ClientWebSocketResponse) -> list[Envelope]:
+    """At least one message, and those that come right after."""
+    found = [_decoded(await socket.receive())]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while len(found) < BATCH:
+                found.append(_decoded(await socket.receive()))
+    return [envelope for envelope in found if envelope is not None]
+
+
+def _decoded(message: aiohttp.WSMessage) -> Envelope | None:
+    """None for what is malformed; raises Unavailable where the socket has ended."""
+    if message.type is aiohttp.WSMsgType.TEXT:
+        try:
+            return _decoder.decode(message.data)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return None
+    if message.type is aiohttp.WSMsgType.BINARY:
+        return None
+    raise Unavailable("Slack closed the socket.")
+
+
+def _ours(error: SlackApiError) -> EdgeError:
+    answer = error.response
+    said = str(answer.get("error") or "") if answer is not None else ""
+    if answer is not None and (answer.status_code == 429 or said in LATER or answer.status_code >= 500):
+        headers = {str(name).lower(): value for name, value in (answer.headers or {}).items()}
+        wait = str(headers.get("retry-after") or "")
+        return Unavailable(
+            f"Slack asks to wait ({said or answer.status_code})", float(wait) if wait.isdigit() else None
+        )
+    if said in NEED_A_HUMAN:
+        return Unauthorized(f"Slack refuses: {said}", FIX)
+    return Rejected(f"Slack: {said or error}")
