@@ -6,7 +6,6 @@ What is told is acknowledged only after it was written down, within the three se
 is known by its id. The socket is opened here, and not by the SDK, whose client never comes back from being offline.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +15,7 @@ import msgspec
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from connections.sockets import frames
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
 
 FIX: Final = (
@@ -83,7 +83,8 @@ class Slack:
         async with await self._open() as socket:
             yield ()
             while True:
-                envelopes = await _next(socket)
+                texts = await frames(socket, "Slack", quiet=None, patience=PATIENCE, most=BATCH)
+                envelopes = [envelope for text in texts if (envelope := _decoded(text)) is not None]
                 yield [envelope for envelope in envelopes if envelope.envelope_id]
                 for envelope in envelopes:
                     if envelope.envelope_id:
@@ -111,26 +112,12 @@ def _bearer(token: str) -> dict[str, str]:
 _decoder = msgspec.json.Decoder(Envelope)
 
 
-async def _next(socket: aiohttp.ClientWebSocketResponse) -> list[Envelope]:
-    """At least one message, and those that come right after."""
-    found = [_decoded(await socket.receive())]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while len(found) < BATCH:
-                found.append(_decoded(await socket.receive()))
-    return [envelope for envelope in found if envelope is not None]
-
-
-def _decoded(message: aiohttp.WSMessage) -> Envelope | None:
-    """None for what is malformed; raises Unavailable where the socket has ended."""
-    if message.type is aiohttp.WSMsgType.TEXT:
-        try:
-            return _decoder.decode(message.data)
-        except (msgspec.DecodeError, UnicodeEncodeError):
-            return None
-    if message.type is aiohttp.WSMsgType.BINARY:
+def _decoded(text: str) -> Envelope | None:
+    """None for what is malformed."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
         return None
-    raise Unavailable("Slack closed the socket.")
 
 
 def _ours(error: SlackApiError) -> EdgeError:

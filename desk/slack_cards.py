@@ -6,6 +6,7 @@ https://docs.slack.dev/reference/block-kit/blocks, https://docs.slack.dev/messag
 from collections.abc import Sequence
 from typing import Any, Final
 
+from desk.faces import LABELS, SIGNS, chips, reasons, standing
 from languages import Translator
 from models.desk import Verb
 from models.text import one_line
@@ -20,31 +21,12 @@ INPUT: Final = 3_000
 """Characters that an editor begins with."""
 QUOTE: Final = 1_200
 LABEL: Final = 75
-SIGNS: Final = {"negative": "🔴", "neutral": "⚪", "positive": "🟢"}
 EDITOR: Final = "reply"
 """The callback id of the editor."""
 
 Block = dict[str, Any]
 
 
-def _(message: str) -> str:
-    return message
-
-
-LABELS: Final[dict[Verb, str]] = {
-    "claim": _("👀 Take it"),
-    "release": _("Put it back"),
-    "edit": _("✍️ Reply"),
-    "suggest": _("💬 Suggestions"),
-    "snooze": _("💤 Sleep"),
-    "dismiss": _("🙈 Dismiss"),
-    "escalate": _("⬆️ Escalate"),
-    "undo": _("↩️ Take it back"),
-    "reopen": _("Open it again"),
-    "retry": _("🔁 Try again"),
-    "published_by_hand": _("It is there"),
-    "not_published": _("It is not there: publish it again"),
-}
 FIRST: Final = frozenset({"claim", "edit", "approve"})
 """Buttons that are shown as the likely ones."""
 
@@ -78,15 +60,11 @@ def render(view: View, t: Translator) -> tuple[list[Block], str]:
         return [_section(text), _actions([button("claim", view.card.case, t)], view.card, t)], safe(head)
     blocks = [
         _section(_head(view)),
-        _context(_facts(view, t)),
+        _context(chips(view, t)),
         _section(_quotes(view.latest, t)),
         _section(_standing(view, t)),
     ]
-    why = [wording.part(part, t) for part in view.parts[:3]]
-    if view.latest.moved:
-        why.append(t("The reader was moved by: {words}", words=wording.moved(view.latest.moved)))
-    if why:
-        blocks.append(_context(", ".join(why)))
+    blocks += [_context(line) for line in reasons(view, t)]
     buttons = [button(verb, view.case, t) for verb in view.buttons]
     if buttons or view.latest.url:
         blocks.append(_actions(buttons, view, t))
@@ -98,17 +76,6 @@ def _head(card: Card) -> str:
     storm = f" · ×{card.storm}" if card.storm > 1 else ""
     who = bare(one_line(card.author, 60))
     return f"{grave}{SIGNS[card.sentiment]} *#{card.case} @{who}* · {safe(card.platform)} · {safe(card.brand)}{storm}"
-
-
-def _facts(card: Card, t: Translator) -> str:
-    chips = [t(wording.INTENT[card.intent]), *card.topics, t.name_of(card.language)]
-    if card.followers:
-        chips.append(t.count("{n} follower", "{n} followers", card.followers))
-    if card.grave:
-        chips.insert(0, t(wording.GRAVE[card.grave]))
-    if card.state in ("waiting", "claimed"):
-        chips.append(("⏰ " if card.late else "⏳ ") + t.clock(card.due_at, card.zone))
-    return " · ".join(chips)
 
 
 def _quotes(said: Said, t: Translator) -> str:
@@ -129,14 +96,8 @@ def _quotes(said: Said, t: Translator) -> str:
 
 def _standing(card: Card, t: Translator) -> str:
     """Where it stands: who has it, what became of the reply."""
-    word = f"*{safe(t(wording.STATE[card.state]))}*"
-    if card.holder_name:
-        word += f" · {safe(card.holder_name)}"
-    elif card.snoozed_until:
-        word += f" → {safe(t.moment(card.snoozed_until, card.zone))}"
-    elif card.ended_reason:
-        word += f": {safe(wording.reason(card.ended_reason, t))}"
-    lines, reply = [word], card.reply
+    word, rest = standing(card, t)
+    lines, reply = [f"*{safe(word)}*{safe(rest)}"], card.reply
     if reply is not None:
         lines.append(quoted(reply.text))
         if reply.state == "published" and reply.url.startswith(("http://", "https://")):

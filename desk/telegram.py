@@ -25,6 +25,7 @@ from telegram.constants import ParseMode
 from connections.telegram import Telegram, called
 from desk import Did
 from desk import telegram_cards as cards
+from desk.faces import LABELS
 from languages import Translator
 from models.desk import Action, Verb
 from models.errors import Rejected
@@ -177,7 +178,7 @@ def _typed(number: int, message: Message, verb: Verb, case: int | None = None, t
 def _pressed(number: int, query: CallbackQuery) -> Action | None:
     """`verb|case|reply|revision|text`; what does not read so was not made by us."""
     verb, *rest = (query.data or "").split("|", 4)
-    if verb not in cards.LABELS and verb not in ("approve", "correct", "mute", "note"):
+    if verb not in LABELS and verb not in ("approve", "correct", "mute", "note"):
         return None
     case, reply, revision, text = (*rest, "", "", "", "")[:4]
     return Action(

@@ -9,6 +9,7 @@ from typing import Final
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
+from desk.faces import LABELS, SIGNS, chips, reasons, standing
 from languages import Translator
 from models.desk import Verb
 from models.text import one_line
@@ -26,28 +27,6 @@ WITH_HEAD: Final = 3000
 """Characters of a reply that stand in one message with what is said of it."""
 
 
-def _(message: str) -> str:
-    return message
-
-
-LABELS: Final[dict[Verb, str]] = {
-    "claim": _("👀 Take it"),
-    "release": _("Put it back"),
-    "edit": _("✍️ Reply"),
-    "suggest": _("💬 Suggestions"),
-    "snooze": _("💤 Sleep"),
-    "dismiss": _("🙈 Dismiss"),
-    "escalate": _("⬆️ Escalate"),
-    "assign": _("Hand over"),
-    "undo": _("↩️ Take it back"),
-    "reopen": _("Open it again"),
-    "retry": _("🔁 Try again"),
-    "published_by_hand": _("It is there"),
-    "not_published": _("It is not there: publish it again"),
-}
-SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
-
-
 def label(verb: Verb, t: Translator) -> str:
     return t(LABELS[verb])
 
@@ -63,12 +42,9 @@ def render(view: View, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]
 
 
 def _card(card: Card, t: Translator) -> str:
-    lines = [_head(card), _facts(card, t), "", *_quotes(card, t), *_standing(card, t)]
-    if card.parts:
-        lines += ["", "<i>" + escape(", ".join(wording.part(part, t) for part in card.parts[:3])) + "</i>"]
-    if card.latest.moved:
-        words = wording.moved(card.latest.moved)
-        lines += ["<i>" + escape(t("The reader was moved by: {words}", words=words)) + "</i>"]
+    lines = [_head(card), escape(chips(card, t)), "", *_quotes(card, t), *_standing(card, t)]
+    if why := reasons(card, t):
+        lines += ["", *(f"<i>{escape(line)}</i>" for line in why)]
     return "\n".join(lines)
 
 
@@ -77,17 +53,6 @@ def _head(card: Card) -> str:
     storm = f" · ×{card.storm}" if card.storm > 1 else ""
     who = escape(one_line(card.author, 60))
     return f"{grave}{SIGNS[card.sentiment]} <b>#{card.case} @{who}</b> · {escape(card.platform)} · {escape(card.brand)}{storm}"
-
-
-def _facts(card: Card, t: Translator) -> str:
-    chips = [t(wording.INTENT[card.intent]), *card.topics, t.name_of(card.language)]
-    if card.followers:
-        chips.append(t.count("{n} follower", "{n} followers", card.followers))
-    if card.grave:
-        chips.insert(0, t(wording.GRAVE[card.grave]))
-    if card.state in ("waiting", "claimed"):
-        chips.append(("⏰ " if card.late else "⏳ ") + t.clock(card.due_at, card.zone))
-    return escape(" · ".join(chips))
 
 
 def _quotes(card: Card, t: Translator) -> list[str]:
@@ -128,12 +93,8 @@ def _standing(card: Card, t: Translator) -> list[str]:
 
 
 def _state(card: Card, t: Translator) -> str:
-    word = f"<b>{escape(t(wording.STATE[card.state]))}</b>"
-    if card.holder_name:
-        return f"{word} · {escape(card.holder_name)}"
-    if card.snoozed_until:
-        return f"{word} → {escape(t.moment(card.snoozed_until, card.zone))}"
-    return f"{word}: {escape(wording.reason(card.ended_reason, t))}" if card.ended_reason else word
+    word, rest = standing(card, t)
+    return f"<b>{escape(word)}</b>{escape(rest)}"
 
 
 def _alert(view: AlertView, t: Translator) -> str:

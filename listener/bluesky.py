@@ -7,7 +7,6 @@ number is good for the server that gave it alone, so elsewhere a few seconds bef
 was heard already is known by its id. What speaks to our account is heard whether or not a query matches.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ import msgspec
 import structlog
 
 from connections.bluesky import Bluesky
+from connections.sockets import frames
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
 from models.post import NOTHING_AROUND, Around, Deletion, Heard, Media, Post, PostAuthor, Sought
 
@@ -77,8 +77,10 @@ class BlueskyEar:
         async with await self._open_at(place) as socket:
             yield Heard(bookmark=_written(place))
             while True:
-                frames = await _frames(socket, self._quiet)
-                events = [event for frame in frames if (event := self._decode(frame)) is not None]
+                told = await frames(socket, "Jetstream", quiet=self._quiet, patience=PATIENCE, most=BATCH)
+                if not told:
+                    raise Unavailable(f"Jetstream has been silent for {self._quiet:g} s.")
+                events = [event for frame in told if (event := self._decode(frame)) is not None]
                 place = _moved(place, events, self._jetstream if self._counts else "")
                 yield to_heard(events, _written(place), self._connection.did)
 
@@ -183,29 +185,6 @@ def _refused(error: aiohttp.WSServerHandshakeError) -> EdgeError:
         return Rejected(f"Jetstream refuses: {error.message}")
     retry = error.headers.get("Retry-After", "") if error.headers else ""
     return Unavailable(f"Jetstream answers with {error.status}", float(retry) if retry.isdigit() else None)
-
-
-async def _frames(socket: aiohttp.ClientWebSocketResponse, quiet: float) -> list[str]:
-    """At least one frame, and as many more as come in a moment; raises Unavailable when the stream ends or goes quiet."""
-    try:
-        async with asyncio.timeout(quiet):
-            frames = [await _frame(socket)]
-    except TimeoutError as error:
-        raise Unavailable(f"Jetstream has been silent for {quiet:g} s.") from error
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while len(frames) < BATCH:
-                frames.append(await _frame(socket))
-    return frames
-
-
-async def _frame(socket: aiohttp.ClientWebSocketResponse) -> str:
-    message = await socket.receive()
-    if message.type is aiohttp.WSMsgType.TEXT:
-        return str(message.data)
-    if message.type is aiohttp.WSMsgType.BINARY:
-        return ""
-    raise Unavailable("Jetstream closed the connection.")
 
 
 class _Ref(msgspec.Struct):

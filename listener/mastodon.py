@@ -6,9 +6,7 @@ The native id is `host:id`, of the server that we are connected to: it is what a
 names. The bookmark holds the last id of each timeline; after a break each is read from there while the stream already runs.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
@@ -17,6 +15,7 @@ import aiohttp
 import msgspec
 
 from connections.mastodon import FIX, Account, Mastodon
+from connections.sockets import frames
 from models.errors import EdgeError, Unauthorized, Unavailable
 from models.post import Around, Deletion, Heard, Media, Post, PostAuthor, Sought
 from models.text import plain
@@ -57,13 +56,17 @@ class MastodonEar:
                     yield Heard(bookmark=_written(last), posts=tuple(posts))
             yield Heard(bookmark=_written(last))
             while True:
-                events = [event for frame in await _frames(socket) if (event := decode(frame)) is not None]
+                events = [event for frame in await self._told(socket) if (event := decode(frame)) is not None]
                 heard = to_heard(events, self._connection.host, own)
                 for event in events:
                     if event.stream and (number := event.number):
                         channel = event.channel
                         last[channel] = _newest([last.get(channel, "0"), number])
                 yield msgspec.structs.replace(heard, bookmark=_written(last))
+
+    async def _told(self, socket: aiohttp.ClientWebSocketResponse) -> list[str]:
+        """Perhaps nothing: the WebSocket's own heartbeat proves that it lives."""
+        return await frames(socket, "Mastodon", quiet=PULSE, patience=PATIENCE, most=BATCH)
 
     def _channels(self) -> list[str]:
         public = [self._public] if self._public else []
@@ -159,28 +162,6 @@ def _newest(ids: Sequence[str]) -> str:
 
 def _written(last: dict[str, str]) -> str:
     return msgspec.json.encode(last).decode()
-
-
-async def _frames(socket: aiohttp.ClientWebSocketResponse) -> list[str]:
-    """What comes within a moment; nothing after PULSE without any, the WebSocket's own heartbeat proving that it lives."""
-    frames: list[str] = []
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PULSE):
-            frames.append(await _frame(socket))
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while frames and len(frames) < BATCH:
-                frames.append(await _frame(socket))
-    return frames
-
-
-async def _frame(socket: aiohttp.ClientWebSocketResponse) -> str:
-    message = await socket.receive()
-    if message.type is aiohttp.WSMsgType.TEXT:
-        return str(message.data)
-    if message.type is aiohttp.WSMsgType.BINARY:
-        return ""
-    raise Unavailable("Mastodon closed the stream.")
 
 
 class _Attachment(msgspec.Struct):

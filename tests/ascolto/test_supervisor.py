@@ -183,3 +183,13 @@ def test_waits_grow_to_a_limit_and_are_never_the_same():
     assert waits[0] < 2
     assert all(wait <= 360 for wait in waits)
     assert len({backoff(5) for _ in range(10)}) > 1
+
+
+async def test_a_source_without_a_sign_of_life_is_taken_for_dead():
+    async def quiet() -> AsyncGenerator[int, None]:
+        yield 1
+        await asyncio.sleep(60)
+
+    with pytest.raises(Unavailable, match="no sign of life"):
+        async for _ in until_stopped(quiet(), asyncio.Event(), patience=0.05):
+            pass

@@ -10,7 +10,6 @@ from ascolto.demo.square import Square as SquareServer
 from connections.http import session as http_session
 from connections.slack import Slack
 from connections.square import Square
-from desk import slack_cards, telegram_cards
 from desk.slack import SlackDesk
 from models.case import Case, CaseEvent, Reply
 from models.catalogue import Chat, Contents, Member
@@ -311,7 +310,3 @@ async def test_without_the_apps_token_no_socket_opens(server: SlackServer):
         desk = SlackDesk(Slack("slack", TOKEN, "xapp-wrong", http, base_url=server.base_url))
         with pytest.raises(Unauthorized):
             await anext(desk.actions(None))
-
-
-def test_every_button_of_a_card_has_its_words():
-    assert set(telegram_cards.LABELS) - {"assign"} == set(slack_cards.LABELS)
