@@ -2,10 +2,17 @@
 // temporary folder. Needs node 22, which comes as a package.
 const { mkdtempSync } = require("node:fs");
 const { randomBytes } = require("node:crypto");
+const { Server } = require("node:net");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
 const { PDS, envToCfg, envToSecrets, readEnv } = require("@atproto/pds");
 const plc = require("@did-plc/server");
+
+// Neither server can be told to listen on this machine alone.
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (port, ...rest) {
+  return listen.call(this, Number(port), "127.0.0.1", ...rest.filter((one) => typeof one === "function"));
+};
 
 async function main() {
   const folder = mkdtempSync(join(tmpdir(), "pds-"));
