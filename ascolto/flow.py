@@ -71,6 +71,7 @@ async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written
         async with house.store.reading() as session:
             known = await mentions.known(session, [*deletions, *heard.edits])
         edits = [kept for kept in edits if kept.concerns or (kept.post.platform, kept.post.native_id) in known]
+        known |= {(kept.post.platform, kept.post.native_id) for kept in (*posts, *edits)}  # said and gone in one breath
         deletions = tuple(gone for gone in deletions if (gone.platform, gone.native_id) in known)
     if quiet and not (posts or ours or edits or deletions):
         return None

@@ -31,7 +31,7 @@ HUMAN: Final = 60.0
 LONGEST_HUMAN: Final = 1800.0
 """Seconds between looks whether a human has mended what only a human can, doubling: platforms ban who knocks all day."""
 PAUSE: Final = 3600.0
-"""Seconds between looks whether what is paused may go on: a budget may have been raised elsewhere."""
+"""Seconds for which a far side may put us off at once, and between looks whether what is paused may go on."""
 DRAIN: Final = 8.0
 """Seconds that everything together has to finish what it has in hand."""
 
@@ -158,7 +158,7 @@ class Supervisor:
                 wait = min(max(wait, error.retry_after or 0), PAUSE)
                 watch.bad("paused", error.reason, error.fix, wait)
             case Unavailable():
-                wait = max(wait, error.retry_after or 0)
+                wait = max(wait, min(error.retry_after or 0, PAUSE))
                 watch.bad("backing off", error.reason, wait=wait)
             case Unauthorized():
                 wait = min(LONGEST_HUMAN, HUMAN * 2.0 ** min(watch.failures - 1, 16))

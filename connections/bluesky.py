@@ -57,12 +57,13 @@ class Bluesky:
         self._appview = appview.rstrip("/")
         self._password = password
         self._login: Login | None = None
+        self._did = ""
         self._lock = asyncio.Lock()
 
     @property
     def did(self) -> str:
-        """Ours, once logged in."""
-        return self._login.did if self._login else ""
+        """Ours, since we first logged in."""
+        return self._did
 
     @property
     def reads_publicly(self) -> bool:
@@ -75,6 +76,7 @@ class Bluesky:
                 body = {"identifier": self.handle, "password": self._password}
                 url = f"{self._service}/xrpc/com.atproto.server.createSession"
                 self._login = _decode(_checked(await call(self._http, "POST", url, json=body)), Login)
+                self._did = self._login.did
 
     async def prove(self) -> None:
         """That the login is still good, or a new one."""

@@ -119,7 +119,8 @@ async def called(call: Awaitable[T], *, changes: bool = False) -> T:
         raise _ours(error, changes=changes) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # A field that is not what the SDK expects ends its gateway with the exception.
-        raise Unavailable(f"Discord sent something that cannot be read ({type(error).__name__}).") from error
+        unreadable = f"Discord sent something that cannot be read ({type(error).__name__})."
+        raise (Uncertain if changes else Unavailable)(unreadable) from error
 
 
 def each(source: Any) -> AsyncGenerator[Any, None]:

@@ -7,10 +7,10 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from connections.http import MAX_BODY, Answer, call, session
 from models.errors import Rejected
@@ -64,27 +64,35 @@ class Fetcher:
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None, limit: int = MAX_BODY) -> Answer:
         """Follows at most MAX_REDIRECTS; raises Rejected for an address that must not be fetched."""
+        address = _address(url)
         for _ in range(MAX_REDIRECTS + 1):
-            self._check(url)
-            answer = await call(self._http, "GET", url, headers=headers, follow=False, limit=limit)
+            self._check(address)
+            answer = await call(self._http, "GET", address, headers=headers, follow=False, limit=limit)
             location = answer.headers.get("location")
             if answer.status not in (301, 302, 303, 307, 308) or not location:
                 return answer
-            url = urljoin(url, location)
+            address = _address(location, address)
         raise Rejected(f"More than {MAX_REDIRECTS} redirects.")
 
-    def _check(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Rejected(f"Only http and https addresses are fetched, not {url[:100]}")
-        if parts.username or parts.password:
+    def _check(self, address: URL) -> None:
+        """What is checked is the very address that is called, its host spelled as it will be resolved."""
+        if address.scheme not in ("http", "https") or not address.host:
+            raise Rejected(f"Only http and https addresses are fetched, not {str(address)[:100]}")
+        if address.user or address.password:
             raise Rejected("An address with a name and password in it is not fetched.")
-        literal = _as_ip(parts.hostname)
+        literal = _as_ip(address.host)
         if not self.private and literal is not None and not is_public(literal):
-            raise Rejected(f"{parts.hostname} is inside a private network.")
+            raise Rejected(f"{address.host} is inside a private network.")
 
     async def close(self) -> None:
         await self._http.close()
+
+
+def _address(text: str, base: URL | None = None) -> URL:
+    try:
+        return base.join(URL(text)) if base is not None else URL(text)
+    except ValueError as error:
+        raise Rejected("This is not an address.") from error
 
 
 def _as_ip(host: str) -> str | None:

@@ -14,6 +14,8 @@ from models.errors import EdgeError, Rejected, Unauthorized, Unavailable, Uncert
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10, sock_read=20)
 MAX_BODY: Final = 5_000_000
 """Bytes, counted after decompression."""
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds."""
 USER_AGENT: Final = "Ascolto/0.1"
 
 
@@ -90,14 +92,15 @@ def refused(answer: Answer, fix: str, *, changes: bool = False) -> EdgeError | N
     if answer.status in (401, 403):
         return Unauthorized(f"Refused with {answer.status}: {said}", fix)
     if answer.status in (408, 429) or answer.status >= 500:
-        unknown = changes and answer.status in (408, 500, 502, 504)
+        unknown = changes and answer.status not in (429, 503)
         return (Uncertain if unknown else Unavailable)(f"status {answer.status}", retry_after(answer))
     return Rejected(said)
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Seconds, from Retry-After where it is a number."""
+    """Seconds, from Retry-After where it is a number that can be waited for."""
     try:
-        return max(1.0, float(answer.headers.get("retry-after", "")))
+        wait = float(answer.headers.get("retry-after", ""))
     except ValueError:
         return None
+    return min(max(1.0, wait), LONGEST_WAIT) if wait == wait else None

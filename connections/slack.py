@@ -99,7 +99,8 @@ class Slack:
         except SlackApiError as error:
             raise _ours(error) from error
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, KeyError) as error:
-            raise Unavailable(f"Slack does not answer: {error}") from error
+            # Not in its own words: they may hold the socket's address, which is as good as a key.
+            raise Unavailable(f"Slack opens no socket ({type(error).__name__}).") from error
 
     async def close(self) -> None:
         """Nothing is held: the HTTP session is shared."""

@@ -28,7 +28,6 @@ from telegram.error import (
     NetworkError,
     RetryAfter,
     TelegramError,
-    TimedOut,
 )
 from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
@@ -76,6 +75,7 @@ class Telegram:
         self._reached: dict[str, int | None] = dict.fromkeys(readers)
         """How far each reader has written down; None until it has begun."""
         self._waiting: list[Update] = []
+        self._begun_anew = 0
         self._moved = asyncio.Condition()
         self._calls = HTTPXRequest(connection_pool_size=8, read_timeout=20)
         self._polls = _Sifted(connection_pool_size=2, read_timeout=poll + 10)
@@ -107,11 +107,16 @@ class Telegram:
         """For ever the next bookmark and what came before it, perhaps nothing; confirmed when asked for more."""
         await self.open()
         offset = int(bookmark) if bookmark else 0
+        begun_anew = self._begun_anew
         while True:
+            if begun_anew != self._begun_anew:
+                begun_anew, offset = self._begun_anew, 0
             async with self._moved:
                 self._reached[reader] = offset
                 self._moved.notify_all()
             found = await self._next(offset)
+            if begun_anew != self._begun_anew:
+                continue
             offset = max((update.update_id + 1 for update in found), default=offset)
             yield str(offset), found
 
@@ -125,6 +130,9 @@ class Telegram:
                     await self._moved.wait_for(lambda: self._all_at(offset) or self._has(offset))
             if not self._has(offset) and self._all_at(offset):
                 self._waiting = await self._ask(offset)
+                if self._waiting and not self._has(offset):
+                    # After a quiet week Telegram counts from anywhere: every reader begins with what there is.
+                    self._begun_anew += 1
                 self._moved.notify_all()
             return [update for update in self._waiting if update.update_id >= offset]
 
@@ -186,6 +194,9 @@ async def called(call: Awaitable[T], *, changes: bool = False) -> T:
         return await call
     except TelegramError as error:
         raise _ours(error, changes=changes) from error
+    except (KeyError, TypeError, ValueError) as error:
+        unreadable = f"Telegram answered something else than expected ({type(error).__name__})."
+        raise (Uncertain if changes else Unavailable)(unreadable) from error
 
 
 def _ours(error: TelegramError, *, changes: bool) -> EdgeError:
@@ -204,6 +215,7 @@ def _ours(error: TelegramError, *, changes: bool) -> EdgeError:
         return Rejected(f"Telegram: {error.message}")
     if isinstance(error, NetworkError):
         never_left = isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-        unknown = changes and not never_left and (isinstance(error, TimedOut) or error.__cause__ is not None)
-        return (Uncertain if unknown else Unavailable)(f"Telegram does not answer: {error.message}")
+        return (Uncertain if changes and not never_left else Unavailable)(f"Telegram does not answer: {error.message}")
+    if changes:  # an answer that makes no sense says nothing of what was done
+        return Uncertain(f"Telegram: {error.message}")
     return Rejected(f"Telegram: {error.message}")

@@ -20,7 +20,7 @@ from tweepy.asynchronous import AsyncClient
 from yarl import URL
 
 from connections.http import Answer, call, refused
-from models.errors import Paused, Rejected, Unauthorized, Unavailable
+from models.errors import Paused, Rejected, Unauthorized, Unavailable, Uncertain
 
 T = TypeVar("T")
 
@@ -62,6 +62,7 @@ class Ledger:
     now: Callable[[], datetime]
     spent: float = 0.0
     month: str = field(default="")
+    resumed: bool = False
 
     def room(self) -> float:
         """What is left of the month's budget; without end where there is none."""
@@ -74,7 +75,8 @@ class Ledger:
 
     def posts(self, wanted: int, least: int) -> int:
         """How many posts may be asked for at once; raises Paused where not even the least is affordable."""
-        affordable = self.room() / (self.prices.post + self.prices.author)
+        price = self.prices.post + self.prices.author
+        affordable = self.room() / price if price else float("inf")
         if affordable < least:
             self.pause()
         return int(min(wanted, affordable))
@@ -89,10 +91,11 @@ class Ledger:
         raise Paused(reason, FIX_BUDGET, (after - self.now()).total_seconds())
 
     def resume(self, month: str, spent: float) -> None:
-        """Goes on from what was written down; what was spent meanwhile stays counted."""
+        """Goes on, once, from what was written down by the program before; what was spent meanwhile stays counted."""
         self._turn()
-        if month == self.month:
+        if month == self.month and not self.resumed:
             self.spent += spent
+        self.resumed = True
 
     def _turn(self) -> None:
         month = f"{self.now():%Y-%m}"
@@ -111,6 +114,10 @@ class Keys:
     access_secret: str = ""
 
 
+class Unreadable(Unavailable):
+    """The call succeeded, and what it brought cannot be read."""
+
+
 class _Response:
     """What tweepy wants of an answer."""
 
@@ -121,7 +128,7 @@ class _Response:
         try:
             return msgspec.json.decode(self._answer.body or b"{}")
         except msgspec.DecodeError as error:
-            raise Unavailable(f"X answered something else than expected: {error}") from error
+            raise Unreadable(f"X answered something else than expected: {error}") from error
 
 
 class _Client(AsyncClient):  # type: ignore[misc]  # tweepy comes without types
@@ -190,6 +197,7 @@ class X:
     async def prove(self) -> "User | None":
         """Who we are, asked anew and paid for."""
         if self.acts:
+            self.ledger.afford(self.ledger.prices.author)
             found = _read(await self._client.get_me(user_fields=OUR_FIELDS), _Me)
             self.ledger.charge(self.ledger.prices.author)
             self.me = found.data
@@ -215,7 +223,10 @@ class X:
         return self._paid(await method(of, max_results=count, **_EXPANDED, **parameters))
 
     def _paid(self, said: Any) -> "Page":
-        page = _read(said, Page)
+        raw = _read(said, _RawPage)
+        rows = [tweet for row in raw.data if (tweet := _maybe(row, Tweet)) is not None]
+        users = [user for row in raw.includes.users if (user := _maybe(row, User)) is not None]
+        page = Page(rows, _Includes(users), raw.meta)
         prices = self.ledger.prices
         self.ledger.charge(len(page.data) * prices.post + len(page.includes.users) * prices.author)
         return page
@@ -232,9 +243,12 @@ class X:
         prices = self.ledger.prices
         cost = prices.reply_with_link if _LINK.search(text) else prices.reply
         self.ledger.afford(cost)
-        said = await self._client.create_tweet(text=text, in_reply_to_tweet_id=under, user_auth=True)
-        self.ledger.charge(cost)
-        return _read(said, _Made).data.id
+        try:
+            said = await self._client.create_tweet(text=text, in_reply_to_tweet_id=under, user_auth=True)
+            self.ledger.charge(cost)
+            return _read(said, _Made).data.id
+        except Unreadable as error:
+            raise Uncertain(error.reason) from error
 
     async def rules(self) -> "list[Rule]":
         said = await (await self._client.request("GET", "/2/tweets/search/stream/rules")).json()
@@ -313,6 +327,18 @@ class Page(msgspec.Struct):
     meta: _Meta = msgspec.field(default_factory=_Meta)
 
 
+class _RawIncludes(msgspec.Struct):
+    users: list[Any] = []
+
+
+class _RawPage(msgspec.Struct):
+    """A page before its rows are read one by one: one that cannot be read keeps nobody from the others."""
+
+    data: list[Any] = []
+    includes: _RawIncludes = msgspec.field(default_factory=_RawIncludes)
+    meta: _Meta = msgspec.field(default_factory=_Meta)
+
+
 class _Me(msgspec.Struct):
     data: User
 
@@ -348,11 +374,18 @@ class _Problem(msgspec.Struct):
     title: str = ""
 
 
+def _maybe(said: Any, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(said, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
+
+
 def _read(said: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(said, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Unavailable(f"X answered something else than expected: {error}") from error
+        raise Unreadable(f"X answered something else than expected: {error}") from error
 
 
 def checked(answer: Answer, *, changes: bool = False) -> Answer:

@@ -124,7 +124,8 @@ class BlueskyEar:
             raise
         except EdgeError:
             return ()  # a server without an app view keeps none
-        posts = (_from_view(n, origin="backfill", to_us=True) for n in found.notifications if n.reason in SPEAKS)
+        known = (_notification(row) for row in found.notifications)
+        posts = (_from_view(n, origin="backfill", to_us=True) for n in known if n is not None and n.reason in SPEAKS)
         return tuple(sorted((p for p in posts if p.created_at >= since), key=lambda post: post.created_at))
 
     async def find(self, url: str) -> Post | None:
@@ -262,7 +263,7 @@ class _Notification(_View):
 
 
 class _Notifications(msgspec.Struct):
-    notifications: list[_Notification]
+    notifications: list[msgspec.Raw]
 
 
 class _Posts(msgspec.Struct):
@@ -399,11 +400,24 @@ def _to_author(profile: _Profile) -> PostAuthor:
     )
 
 
-def _from_view(view: _View, *, origin: str = "live", to_us: bool = False) -> Post:
+def _notification(row: msgspec.Raw) -> _Notification | None:
+    """None for one that cannot be read: likes and follows bring other records."""
     try:
-        created = datetime.fromisoformat(view.record.created_at)
-    except ValueError:
-        created = datetime.now(UTC)
-    created = created if created.tzinfo else created.replace(tzinfo=UTC)
-    post = _to_post(view.uri, _to_author(view.author), view.record, int(created.timestamp() * 1_000_000))
+        return msgspec.json.decode(row, type=_Notification)
+    except msgspec.DecodeError:
+        return None
+
+
+def _from_view(view: _View, *, origin: str = "live", to_us: bool = False) -> Post:
+    post = _to_post(view.uri, _to_author(view.author), view.record, _microseconds(view.record.created_at))
     return msgspec.structs.replace(post, origin=origin, to_us=to_us)
+
+
+def _microseconds(said: str) -> int:
+    """When somebody says that they wrote; now where that is no time at all."""
+    try:
+        created = datetime.fromisoformat(said)
+        created = created.astimezone(UTC) if created.tzinfo else created.replace(tzinfo=UTC)
+        return max(0, int(created.timestamp() * 1_000_000))
+    except (ValueError, OverflowError):
+        return int(datetime.now(UTC).timestamp() * 1_000_000)

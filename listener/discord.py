@@ -27,6 +27,8 @@ PULSE: Final = 25.0
 PATIENCE: Final = 0.1
 BATCH: Final = 200
 ABOVE: Final = 5
+KEPT: Final = 500
+"""Channels with something later than it, above which one that no server lists is forgotten."""
 GATHERED: Final = 2.0
 """Seconds after the last server that was told of until all are taken to be known."""
 TO_TRIAGE: Final = "Send to triage"
@@ -39,8 +41,10 @@ class _Told:
     post: Post | None = None
     edit: Post | None = None
     gone: Sequence[str] = ()
+    connected: bool = False
+    """The gateway is new: until the past was read the bookmark stays where it is."""
     began: bool = False
-    """The gateway is new: the past has to be read."""
+    """All servers are known: the past can be read."""
     written: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -60,10 +64,15 @@ class _Client(discord.Client):
         )
         self.told: asyncio.Queue[_Told] = asyncio.Queue()
         self.tree = app_commands.CommandTree(self)
-        self.tree.add_command(app_commands.ContextMenu(name=TO_TRIAGE, callback=self._to_triage))
+        menu = app_commands.ContextMenu(name=TO_TRIAGE, callback=self._to_triage)
+        menu.default_permissions = discord.Permissions(manage_messages=True)  # servers may let others, too
+        self.tree.add_command(menu)
 
     async def setup_hook(self) -> None:
         await self.tree.sync()
+
+    async def on_connect(self) -> None:
+        self.told.put_nowait(_Told(connected=True))
 
     async def on_ready(self) -> None:
         self.told.put_nowait(_Told(began=True))
@@ -125,14 +134,17 @@ class DiscordEar:
         last = msgspec.json.decode(bookmark, type=dict[str, int]) if bookmark else {}
         client = _Client(message_content=self._connection.message_content)
         running = asyncio.ensure_future(self._connection.run(client))
+        behind = True
         try:
             while True:
                 told = await _next(client.told, running)
+                behind = behind or any(one.connected for one in told)
                 if any(one.began for one in told):
                     async for heard in self._missed(client, last):
                         yield heard
+                    behind = False
                 if told or client.alive:
-                    yield _heard(told, last)
+                    yield _heard(told, last, moves=not behind)
                 for one in told:
                     one.written.set()
         finally:
@@ -140,16 +152,35 @@ class DiscordEar:
             await asyncio.gather(running, return_exceptions=True)
 
     async def _missed(self, client: _Client, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
-        """What was said in each channel since the bookmark; of one that is new to us, only where it stands."""
-        for channel in _channels(client):
-            key, newest = str(channel.id), channel.last_message_id or 0
-            before = last.get(key)
-            if before is None or newest <= before:
-                last[key] = before or newest
+        """What was said in each channel since the bookmark; of one that was there before us, only where it stands."""
+        newest = max(last.values(), default=0)
+        channels = {str(channel.id): channel for channel in _channels(client)}
+        for key, channel in channels.items():
+            begun_since = bool(newest) and channel.id > newest
+            before = last.get(key, channel.id - 1 if begun_since else None)
+            there = channel.last_message_id or 0
+            if before is None or there <= before:
+                last[key] = before or there
                 continue
             async for posts, reached in _history(channel, before, client.own):
                 last[key] = reached
                 yield Heard(bookmark=_written(last), posts=posts)
+        for key in sorted(last.keys() - channels.keys(), key=lambda key: -last[key]):
+            async for heard in self._elsewhere(client, key, last):
+                yield heard
+
+    async def _elsewhere(self, client: _Client, key: str, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
+        """Private conversations and threads that have closed; the longest silent, and those that are gone, are forgotten."""
+        if sum(number > last[key] for number in last.values()) >= KEPT:
+            del last[key]
+            return
+        place = client.get_partial_messageable(int(key))
+        try:
+            async for posts, reached in _history(place, last[key], client.own, forgives=False):
+                last[key] = reached
+                yield Heard(bookmark=_written(last), posts=posts)
+        except Rejected:
+            del last[key]
 
     async def find(self, url: str) -> Post | None:
         """https://discord.com/channels/SERVER/CHANNEL/MESSAGE"""
@@ -177,7 +208,9 @@ class DiscordEar:
         await self._connection.close()
 
 
-async def _history(channel: Any, after: int, own: int) -> AsyncGenerator[tuple[tuple[Post, ...], int], None]:
+async def _history(
+    channel: Any, after: int, own: int, *, forgives: bool = True
+) -> AsyncGenerator[tuple[tuple[Post, ...], int], None]:
     """A channel from a message on, oldest first, in batches with the message reached; nothing of one that we may not read."""
     posts: list[Post] = []
     reached = after
@@ -189,14 +222,19 @@ async def _history(channel: Any, after: int, own: int) -> AsyncGenerator[tuple[t
                 yield tuple(posts), reached
                 posts = []
     except Rejected:
+        if not forgives:
+            raise
         return
     yield tuple(posts), reached
+
+
+HEARD: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
 
 
 def _channels(client: _Client) -> list[Any]:
     """Everything with messages that the bot is told of: channels, and the threads that are open."""
     channels = [channel for guild in client.guilds for channel in (*guild.channels, *guild.threads)]
-    return [channel for channel in channels if isinstance(channel, discord.TextChannel | discord.Thread)]
+    return [channel for channel in channels if isinstance(channel, HEARD)]
 
 
 async def _next(queue: "asyncio.Queue[_Told]", running: "asyncio.Future[None]") -> list[_Told]:
@@ -217,12 +255,12 @@ async def _next(queue: "asyncio.Queue[_Told]", running: "asyncio.Future[None]") 
     return told
 
 
-def _heard(told: Sequence[_Told], last: dict[str, int]) -> Heard:
-    """What was told, and the bookmark moved over it."""
+def _heard(told: Sequence[_Told], last: dict[str, int], *, moves: bool) -> Heard:
+    """What was told, and the bookmark, moved over it where nothing before it is missing."""
     posts = tuple(one.post for one in told if one.post)
     for post in posts:
         channel, _, number = post.native_id.partition(":")
-        if not post.wanted:
+        if moves and not post.wanted:
             last[channel] = max(last.get(channel, 0), int(number))
     gone = tuple(Deletion(platform="discord", native_id=native_id) for one in told for native_id in one.gone)
     return Heard(

@@ -9,6 +9,7 @@ which are asked for again: the index lags, and authors edit. It says nothing of 
 import asyncio
 import zlib
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -69,11 +70,11 @@ class HackerNewsEar:
     async def _since(self, place: Place | None) -> "list[Hit]":
         """What is new, newest first; at the first look the last few."""
         if place is None:
-            return (await self._hits(0, 0, 20)).hits
+            return read((await self._hits(0, 0, 20)).hits)
         found: list[Hit] = []
         for number in range(PAGES):
             page = await self._hits(place.newest - OVERLAP, number, PAGE)
-            found += page.hits
+            found += read(page.hits)
             if number + 1 >= page.nb_pages:
                 break
         return found
@@ -136,7 +137,7 @@ class Hit(msgspec.Struct, rename={"id": "objectID"}):
 
 
 class _Page(msgspec.Struct, rename="camel"):
-    hits: list[Hit]
+    hits: list[msgspec.Raw]
     nb_pages: int = 1
 
 
@@ -148,6 +149,18 @@ class _Item(msgspec.Struct):
     text: str | None = None
     parent_id: int | None = None
     story_id: int | None = None
+
+
+_hit = msgspec.json.Decoder(Hit)
+
+
+def read(rows: list[msgspec.Raw]) -> list[Hit]:
+    """The hits of a page; one that cannot be read keeps nobody from the others."""
+    found: list[Hit] = []
+    for row in rows:
+        with suppress(msgspec.DecodeError):
+            found.append(_hit.decode(row))
+    return found
 
 
 def compare(hits: list[Hit], place: Place | None) -> tuple[list[Post], list[Post], Place]:

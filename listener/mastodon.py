@@ -9,7 +9,7 @@ names. The bookmark holds the last id of each timeline; after a break each is re
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -18,7 +18,7 @@ from connections.mastodon import FIX, Account, Mastodon
 from connections.sockets import frames
 from models.errors import EdgeError, Unauthorized, Unavailable
 from models.post import Around, Deletion, Heard, Media, Post, PostAuthor, Sought
-from models.text import plain
+from models.text import plain, web_address
 
 T = TypeVar("T")
 
@@ -30,6 +30,10 @@ PAGE: Final = 40
 PAGES: Final = 25
 """Most pages of a timeline that are read after a break."""
 MAX_FRAME: Final = 2_000_000
+LATE_SECONDS: Final = 900
+"""For so long a post may be on its way from another server."""
+SNOWFLAKE: Final = 10**17
+"""Ids above are times, in milliseconds and sixteen bits more."""
 
 
 class MastodonEar:
@@ -98,17 +102,19 @@ class MastodonEar:
             newest = await self._page(path, channel, {**parameters, "limit": "1"})
             yield _newest(["0", *(found.id for found in newest)]), self._read(channel, newest, own)
             return
+        reached, since = since, _earlier(since)
         for _ in range(PAGES):
             page = await self._page(path, channel, {**parameters, "min_id": since, "limit": str(PAGE)})
             if not page:
                 return
             since = _newest([since, *(found.id for found in page)])
-            yield since, self._read(channel, page, own)
+            reached = _newest([reached, since])
+            yield reached, self._read(channel, page, own)
 
     async def _page(self, path: str, channel: str, parameters: dict[str, str]) -> "list[Status] | list[Notification]":
-        kind: Any = list[Notification] if channel == "notifications" else list[Status]
-        found: list[Status] | list[Notification] = await self._connection.get(path, kind, parameters)
-        return found
+        decoder: Any = _notification_decoder if channel == "notifications" else _status_decoder
+        rows = await self._connection.get(path, list[msgspec.Raw], parameters)
+        return [found for row in rows if (found := _read(decoder, row)) is not None]
 
     def _read(self, channel: str, page: "Sequence[Status | Notification]", own: Account) -> list[Post]:
         host = self._connection.host
@@ -120,7 +126,7 @@ class MastodonEar:
 
     async def find(self, url: str) -> Post | None:
         """Any address of a post that this server knows or can fetch."""
-        if urlsplit(url).scheme not in ("http", "https"):
+        if not web_address(url):
             return None
         try:
             own = await self._connection.open()
@@ -153,6 +159,13 @@ def _timeline(channel: str, own: Account) -> tuple[str, dict[str, str]]:
     if channel.startswith("public"):
         return "/api/v1/timelines/public", {"local": str(channel == "public:local").lower()}
     return f"/api/v1/timelines/tag/{quote(channel.partition(':')[2], safe='')}", {}
+
+
+def _earlier(number: str) -> str:
+    """An id of some minutes before: posts of other servers are numbered by when they were written, and come later."""
+    if not number.isdigit() or int(number) < SNOWFLAKE:
+        return number
+    return str(int(number) - (LATE_SECONDS * 1000 << 16))
 
 
 def _newest(ids: Sequence[str]) -> str:
@@ -204,7 +217,17 @@ class _Found(msgspec.Struct):
     statuses: list[Status] = []
 
 
+def _read(decoder: Any, row: msgspec.Raw) -> Any:
+    """One row; None for one that cannot be read, which keeps nobody from the others."""
+    try:
+        return decoder.decode(row)
+    except msgspec.DecodeError:
+        return None
+
+
 class _Frame(msgspec.Struct):
+    error: str = ""
+    status: int = 0
     event: str = ""
     stream: list[str] = []
     payload: str = ""
@@ -237,6 +260,8 @@ def decode(frame: str) -> Event | None:
     """A frame of the stream; None for one that is malformed or no business of ours."""
     try:
         told = _frame_decoder.decode(frame)
+        if told.error:
+            raise _refused(told)
         if told.event == "update":
             status = _status_decoder.decode(told.payload)
             return Event("update", tuple(told.stream), status, status.id)
@@ -251,6 +276,11 @@ def decode(frame: str) -> Event | None:
     except (msgspec.DecodeError, UnicodeEncodeError):
         return None
     return None
+
+
+def _refused(told: _Frame) -> EdgeError:
+    """The stream itself says what is wrong: a scope that is missing, a timeline that this server keeps to itself."""
+    return Unauthorized(f"Mastodon's stream refuses: {told.error}", FIX)
 
 
 def to_heard(events: Sequence[Event], host: str, own: Account) -> Heard:
@@ -274,11 +304,10 @@ def to_heard(events: Sequence[Event], host: str, own: Account) -> Heard:
 
 def to_post(status: Status, host: str, own: Account) -> Post:
     warning = f"{status.spoiler_text}\n" if status.spoiler_text else ""
-    address = status.url or status.uri
     return Post(
         platform="mastodon",
         native_id=f"{host}:{status.id}",
-        url=address if urlsplit(address).scheme in ("http", "https") else "",
+        url=web_address(status.url) or web_address(status.uri),
         author=to_author(status.account, host),
         text=warning + plain(status.content),
         language=status.language,

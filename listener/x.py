@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -73,12 +74,14 @@ class XEar:
     async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
         place = msgspec.json.decode(bookmark, type=Place) if bookmark else Place()
         self._connection.ledger.resume(place.month, place.spent)
+        self._caught_up = False
         me = await self._connection.open()
         streaming = asyncio.ensure_future(self._streamed()) if self._stream else None
         try:
             while True:
                 for source in self._sources(me):
                     posts, edits, newest = await self._since(source, place.newest.get(source), me)
+                    place.newest.pop(source, None)
                     if newest:
                         place.newest[source] = newest
                     yield Heard(bookmark=self._written(place), posts=tuple(posts), edits=tuple(edits))
@@ -106,10 +109,12 @@ class XEar:
         if since is None:
             page = await self._page(source, me, FIRST)
             posts, edits = read(page, me, backfill=True)
-            return posts, edits, _newest([*(post.id for post in page.data), "0"])
+            return posts, edits, _newest([*(post.id for post in page.data), ""])
         pages: list[Page] = []
         parameters: dict[str, str] = {"since_id": since}
-        with suppress(Rejected):  # an id that is too old for a search, which goes back a week
+        with suppress(
+            Rejected
+        ):  # an id that is too old for a search, which goes back a week: then the next look is a first one
             for _ in range(PAGES):
                 pages.append(await self._page(source, me, MOST, **parameters))
                 if not (token := pages[-1].meta.next_token):
@@ -288,7 +293,7 @@ def read(page: Page, me: User | None, *, backfill: bool = False) -> tuple[list[P
 def to_post(tweet: Tweet, references: Mapping[str, str], author: User | None, me: User | None) -> Post:
     history = _history(tweet)
     note = tweet.note_tweet or tweet.note_post
-    text = note.text if note else tweet.text
+    text = unescape(note.text if note else tweet.text)  # X gives & < > as HTML does
     handle = author.username if author else tweet.author_id
     ours = me is not None and tweet.author_id == me.id
     likes = {"likes": "like_count", "shares": "retweet_count", "replies": "reply_count"}

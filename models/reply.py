@@ -1,5 +1,6 @@
 """What a voice is handed to publish, and what it brings back."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -20,6 +21,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     thread: str
     url: str = ""
     author: str = ""
+
+    @property
+    def begun(self) -> datetime:
+        """When the draft was begun: the key ends with it, in milliseconds and hex."""
+        return datetime.fromtimestamp(int(self.key.rpartition("-")[2], 16) / 1000, UTC)
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

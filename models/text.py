@@ -6,6 +6,7 @@
 import re
 import unicodedata
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import regex
 
@@ -102,3 +103,11 @@ class _Visible(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._hidden:
             self.pieces.append(data)
+
+
+def web_address(text: str | None) -> str:
+    """A stranger's address if it is one of the web's; nothing for what is none, or cannot be read as one."""
+    try:
+        return text if text and urlsplit(text).scheme in ("http", "https") else ""
+    except ValueError:
+        return ""

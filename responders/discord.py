@@ -17,7 +17,7 @@ from models.errors import Rejected
 from models.reply import Address, Found, Outgoing
 
 LATER: Final = 200
-"""Messages after the one that was answered that are looked through."""
+"""Messages that are looked through, the newest first."""
 
 
 class DiscordVoice:
@@ -53,14 +53,15 @@ class DiscordVoice:
         channel, message = place(reply.under)
         client = await self._connection.open()
         history = client.get_partial_messageable(channel).history(
-            after=discord.Object(message), limit=LATER, oldest_first=True
+            after=discord.Object(message), limit=LATER, oldest_first=False
         )
-        own = client.user.id if client.user else 0
+        own, seen = client.user.id if client.user else 0, 0
         async for later in each(history):
+            seen += 1
             above = later.reference.message_id if later.reference else None
             if later.author.id == own and above == message and later.content == reply.text:
                 return _address(later, reply)
-        return "none"
+        return "none" if seen < LATER else "cannot tell"
 
     async def close(self) -> None:
         await self._connection.close()

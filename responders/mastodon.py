@@ -7,6 +7,7 @@ looked for among our own latest posts.
 """
 
 import re
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ class _Status(msgspec.Struct):
     spoiler_text: str = ""
     sensitive: bool = False
     in_reply_to_id: str | None = None
+    created_at: datetime | None = None
 
 
 class MastodonVoice:
@@ -72,8 +74,10 @@ class MastodonVoice:
         latest = await self._connection.get(path, list[_Status], {"limit": str(LATEST), "exclude_reblogs": "true"})
         under = self._number(reply.under)
         same = (s for s in latest if s.in_reply_to_id == under and _bare(plain(s.content)) == _bare(reply.text))
-        found = next(same, None)
-        return self._address(found) if found else "none"
+        if found := next(same, None):
+            return self._address(found)
+        whole = len(latest) < LATEST or min(s.created_at for s in latest if s.created_at) < reply.begun
+        return "none" if whole else "cannot tell"
 
     def _number(self, native_id: str) -> str:
         """The id on our server; a post that was heard on another cannot be answered by this account."""

@@ -11,7 +11,7 @@ import msgspec
 
 from connections.reddit import Reddit, things
 from models.capabilities import Capabilities
-from models.errors import Rejected, Uncertain
+from models.errors import Rejected, Unavailable, Uncertain
 from models.reply import Address, Found, Outgoing
 
 LATEST: Final = 50
@@ -35,6 +35,8 @@ class RedditVoice:
         said = await self._connection.post("/api/comment", body)
         try:
             told = msgspec.convert(said, _Said).json
+            if told.errors and told.errors[0][0] == "RATELIMIT":
+                raise Unavailable(f"Reddit: {told.errors[0][1]}")
             if told.errors:
                 raise Rejected(f"Reddit: {told.errors[0][1]}")
             found = things({"data": {"children": told.data["things"]}}, self._site)
@@ -48,8 +50,10 @@ class RedditVoice:
         own = await self._connection.open()
         latest = await self._connection.listing(f"/user/{own}/comments", {"limit": str(LATEST)})
         same = (t for t in latest if t.parent == reply.under and t.text.split() == reply.text.split())
-        found = next(same, None)
-        return Address(native_id=found.id, url=found.url) if found else "none"
+        if found := next(same, None):
+            return Address(native_id=found.id, url=found.url)
+        whole = len(latest) < LATEST or min(thing.at for thing in latest) < reply.begun
+        return "none" if whole else "cannot tell"
 
     async def close(self) -> None:
         await self._connection.close()

@@ -7,6 +7,7 @@ the post. X takes no idempotency key: a reply of unknown fate is looked for amon
 """
 
 import re
+from html import unescape
 from typing import Final
 
 import msgspec
@@ -50,10 +51,11 @@ class XVoice:
         page = await self._connection.posts_of(me.id, LATEST)
         for post in page.data:
             answers = {r.id for r in (*post.referenced_tweets, *post.referenced_posts) if r.type == "replied_to"}
-            text = (post.note_tweet or post.note_post or post).text
+            text = unescape((post.note_tweet or post.note_post or post).text)
             if reply.under in answers and _bare(text) == _bare(reply.text):
                 return _address(me, post.id)
-        return "none"
+        whole = len(page.data) < LATEST or min(p.created_at for p in page.data if p.created_at) < reply.begun
+        return "none" if whole else "cannot tell"
 
     async def _me(self) -> User:
         me = await self._connection.open()

@@ -67,7 +67,7 @@ async def write_posts(session: AsyncSession, connection: str, kept: Sequence[Kep
     """New mentions with the brands they concern; one known already only gains the brands it did not concern before."""
     written = Written()
     for start in range(0, len(kept), BATCH):
-        batch = {(k.post.platform, k.post.native_id): k for k in kept[start : start + BATCH]}
+        batch = _once_each(kept[start : start + BATCH])
         authors = await _authors(session, [k.post for k in batch.values()])
         threads = await _threads(session, [k.post for k in batch.values()])
         rows = [_row(k.post, authors[_author_key(k.post)], threads, connection, now) for k in batch.values()]
@@ -191,6 +191,18 @@ async def _threads(session: AsyncSession, posts: Sequence[Post]) -> dict[str, st
         .where(tuple_(Reply.platform, Reply.native_id).in_(list(parents)))
     )
     return {row.native_id: row.thread for rows in (known, ours) for row in rows}
+
+
+def _once_each(kept: Sequence[Kept]) -> dict[Key, Kept]:
+    """A post that was heard twice is one, as it was heard first, and concerns all that it concerned."""
+    batch: dict[Key, Kept] = {}
+    for k in kept:
+        first = batch.setdefault((k.post.platform, k.post.native_id), k)
+        if first is not k:
+            known = {concern.brand_id for concern in first.concerns}
+            more = tuple(concern for concern in k.concerns if concern.brand_id not in known)
+            batch[k.post.platform, k.post.native_id] = Kept(first.post, (*first.concerns, *more))
+    return batch
 
 
 def earlier(before: Sequence[Post]) -> tuple[Earlier, ...]:

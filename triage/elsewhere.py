@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from models.case import Case, Reply
 from models.mention import Mention, MentionBrand
@@ -31,7 +31,7 @@ async def answered_there(turn: Turn, post: Post, connection: str, owner: int | N
     )
     count = 0
     for case in rows.all():
-        if _speaks_for(turn, case, post, connection, owner):
+        if _speaks_for(turn, case, post, connection, owner) and not await _went_on(turn, case, post):
             count += await _end(turn, case, post)
     return count
 
@@ -42,10 +42,20 @@ def _speaks_for(turn: Turn, case: Case, post: Post, connection: str, owner: int 
     member = turn.catalogue.members.get(turn.catalogue.member_at(post.platform, post.author.native_id))
     if member is not None:
         return member.sees(brand.slug)
-    if owner == case.brand_id or brand.publish.get(post.platform) == connection:
+    if post.ours and (owner == case.brand_id or brand.publish.get(post.platform) == connection):
         return True
     names = {name.lstrip("@").casefold() for name in brand.own.get(post.platform, ())}
     return bool(names & {post.author.handle.lstrip("@").casefold(), post.author.native_id.casefold()})
+
+
+async def _went_on(turn: Turn, case: Case, post: Post) -> bool:
+    """Whether the author has written since: an answer from before that is heard late answers nothing of it."""
+    last = await turn.session.scalar(
+        select(func.max(Mention.created_at))
+        .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+        .where(MentionBrand.case_id == case.id)
+    )
+    return last is not None and last > post.created_at
 
 
 async def _end(turn: Turn, case: Case, post: Post) -> bool:

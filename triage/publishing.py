@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from models.case import Case, Reply
 from models.catalogue import Catalogue
-from models.errors import Rejected, Unauthorized, Unavailable, Uncertain
+from models.errors import Paused, Rejected, Unauthorized, Unavailable, Uncertain
 from models.mention import Author, Mention
 from models.reply import Address, Found, Outgoing
 from store.engine import Store
@@ -27,6 +27,8 @@ LOOK_AFTER: Final = timedelta(seconds=15)
 FIRST_RETRY: Final = 5.0
 LAST_RETRY: Final = 900.0
 """Seconds between tries, doubling from the first to the last."""
+LONGEST_WAIT: Final = 3600.0
+"""Seconds for which a platform may put us off at once."""
 MAX_TRIES: Final = 12
 NOBODY: Final[Mapping[str, str]] = {}
 
@@ -91,6 +93,9 @@ class Mouth:
         except Uncertain:
             await self._in_doubt(reply, now)
             raise
+        except Paused as error:
+            await self._failed(catalogue, now, reply, f"{error.reason}. {error.fix}")
+            raise
         except Unavailable as error:
             await self._later(catalogue, now, reply, error)
             raise
@@ -101,7 +106,10 @@ class Mouth:
             await self._said(catalogue, now, reply, address)
 
     async def _settle(self, catalogue: Catalogue, now: datetime, reply: Outgoing) -> None:
-        found = await self.voice.find(reply)
+        try:
+            found = await self.voice.find(reply)
+        except Rejected:  # its place is gone, or closed to us: nobody but a human can look there
+            found = "cannot tell"
         if isinstance(found, Address):
             await self._said(catalogue, now, reply, found)
         elif found == "none":
@@ -133,7 +141,7 @@ class Mouth:
     async def _later(self, catalogue: Catalogue, now: datetime, reply: Outgoing, error: Unavailable) -> None:
         async with self.store.writing() as session:
             row = await session.get_one(Reply, reply.id)
-            wait = error.retry_after or min(FIRST_RETRY * 2 ** (row.tries - 1), LAST_RETRY)
+            wait = min(error.retry_after or 0.0, LONGEST_WAIT) or min(FIRST_RETRY * 2 ** (row.tries - 1), LAST_RETRY)
             if row.tries < MAX_TRIES:
                 row.state, row.due_at, row.error = "approved", now + timedelta(seconds=wait), error.reason
                 case = await session.get_one(Case, row.case_id)

@@ -193,3 +193,16 @@ async def test_a_source_without_a_sign_of_life_is_taken_for_dead():
     with pytest.raises(Unavailable, match="no sign of life"):
         async for _ in until_stopped(quiet(), asyncio.Event(), patience=0.05):
             pass
+
+
+async def test_nobody_puts_us_off_for_ever(keeper: Supervisor, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "PAUSE", 0.05)
+    tries = 0
+
+    async def run(watch: Watch) -> None:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("come back in a thousand years", 1e12)
+
+    keeper.start(run, "rude")
+    await until(lambda: tries > 2)

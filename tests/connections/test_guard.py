@@ -92,3 +92,21 @@ async def test_a_body_too_large_is_dropped_on_the_way_packed_or_not(path: str):
         with pytest.raises(Rejected, match="longer than 1 MB"):
             await fetcher.get(f"{far.url}{path}", limit=1_000_000)
         await fetcher.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["127。0。0。1", "①②⑦.0.0.1", "１２７.０.０.１", "169.254.169。254", "0x7f.1", "[::ffff:127.0.0.1]"]
+)
+async def test_a_host_spelled_to_deceive_is_read_as_it_will_be_called(host: str):
+    fetcher = Fetcher()
+    with pytest.raises(Rejected, match="private network"):
+        await fetcher.get(f"http://{host}:1/")
+    await fetcher.close()
+
+
+@pytest.mark.parametrize("address", ["http://exa[mple.com/", "http://a:99999/", "//x", "", "http://"])
+async def test_what_is_no_address_is_rejected(address: str):
+    fetcher = Fetcher()
+    with pytest.raises(Rejected):
+        await fetcher.get(address)
+    await fetcher.close()

@@ -11,7 +11,7 @@ from connections.bluesky import Bluesky
 from connections.http import session as http_session
 from listener import bluesky
 from listener.bluesky import BlueskyEar
-from models.errors import Unavailable
+from models.errors import Unauthorized, Unavailable
 from models.post import Heard, Sought
 
 
@@ -261,3 +261,19 @@ async def test_what_stands_around_is_read_at_the_app_view(jetstream: Jetstream, 
     assert [p.text for p in around.before] == ["il treno?", "in ritardo"]
     assert around.author is not None
     assert (around.author.handle, around.author.followers) == ("rita.example", 12_000)
+
+
+@pytest.mark.parametrize(
+    "said", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "ieri", "2026-11-23T08:00:00"]
+)
+def test_a_time_that_nobody_can_count_stops_nothing(said: str):
+    assert bluesky._microseconds(said) >= 0
+
+
+async def test_who_we_are_is_known_while_the_login_is_gone(jetstream: Jetstream, pds: Pds, http):
+    connection = ours(pds, http)
+    await connection.open()
+    pds.refuses = True
+    with pytest.raises(Unauthorized):
+        await connection.prove()
+    assert connection.did == "did:plc:ours"

@@ -260,3 +260,44 @@ async def test_where_the_bot_is_let_in_is_told(server: DiscordServer, ear: Disco
     other = ear_of(server)
     assert "https://discord.com/oauth2/authorize?client_id=100" in (await other.connect() or "")
     await other.close()
+
+
+async def test_what_comes_while_servers_are_still_told_of_hides_nothing(
+    server: DiscordServer, ear: DiscordEar, monkeypatch
+):
+    server.make("prima")
+    listening, first = await begun(ear, server)
+    await listening.aclose()
+    monkeypatch.setattr(discord, "GATHERED", 0.6)
+    missed = [server.make(f"durante {n}")["content"] for n in range(3)]
+    again = ear.listen(first.bookmark)
+    going_on = asyncio.ensure_future(something(again))
+    await server.connected()
+    await asyncio.sleep(0.2)
+    await server.write("dal vivo")
+    heard = [p.text for p in (await going_on).posts]
+    while not set(missed) <= set(heard):
+        heard += [p.text for p in (await something(again)).posts]
+    assert set(heard) == {*missed, "dal vivo"}
+    await again.aclose()
+
+
+async def test_threads_and_conversations_of_the_break_are_read_too(server: DiscordServer, ear: DiscordEar):
+    listening, _ = await begun(ear, server)
+    await server.write("ciao", channel=DIRECT)
+    await server.write("in generale")
+    bookmark = ""
+    heard: list[str] = []
+    while len(heard) < 2:
+        told = await something(listening)
+        heard, bookmark = heard + [p.text for p in told.posts], told.bookmark
+    await listening.aclose()
+    thread = server.open_thread("Rimborso")
+    server.make("come si fa?", channel=thread)
+    server.make("ci sei?", channel=DIRECT)
+    again = ear.listen(bookmark)
+    missed: list[str] = []
+    while len(missed) < 2:
+        missed += [p.text for p in (await something(again)).posts]
+    assert set(missed) == {"come si fa?", "ci sei?"}
+    await again.aclose()

@@ -69,7 +69,7 @@ async def test_after_a_break_nothing_is_missing_or_double_and_edits_are_heard(se
         ((429, {}, b""), Unavailable, None),
         ((503, {}, b""), Unavailable, None),
         ((200, {}, b"<html>"), Unavailable, None),
-        ((200, {}, b'{"hits": [{"objectID": 3}]}'), Unavailable, None),
+        ((200, {}, b'{"hits": 3}'), Unavailable, None),
         ((200, {}, b"x" * 10_000_000), Rejected, None),
     ],
     ids=["limited", "limited without a header", "down", "no json", "types", "ten megabytes"],
@@ -96,3 +96,11 @@ async def test_a_permalink_and_what_stands_above(server: HackerNews, ear: Hacker
     assert await ear.find("https://news.ycombinator.com/item?id=9") is None
     sought = Sought(native_id=found.native_id, thread=str(story), parent=str(story), author="rita")
     assert [p.text for p in (await ear.around(sought)).before] == ["Trains"]
+
+
+async def test_a_hit_that_cannot_be_read_keeps_nobody_from_the_others(server: HackerNews, ear: HackerNewsEar):
+    server.post("ferroviola broken", author=None)
+    server.post("ferroviola whole")
+    listening = ear.listen(None)
+    assert [p.text for p in (await something(listening)).posts] == ["ferroviola whole"]
+    await listening.aclose()

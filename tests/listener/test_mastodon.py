@@ -204,3 +204,32 @@ def test_media_of_every_kind_have_a_place():
     post = mastodon.to_post(read, "h", read.account)
     assert [media.kind for media in post.media] == ["image", "video", "audio", "file"]
     assert post.media[0].alt == "un treno"
+
+
+async def test_an_address_that_is_none_and_a_row_that_cannot_be_read_stop_nothing(server: MastodonServer, http):
+    listening = ear_of(server, http).listen(None)
+    first = await ready(server, listening)
+    await server.drop()
+    await server.post("#ferroviola uno", url="https://exa[mple.com/1")
+    await server.post("#ferroviola rotto", created_at="ieri")
+    await server.post("#ferroviola due")
+    again = ear_of(server, http).listen(first.bookmark)
+    assert [(p.text, p.url[:8]) for p in (await something(again)).posts] == [
+        ("#ferroviola uno", "https://"),
+        ("#ferroviola due", "https://"),
+    ]
+    await again.aclose()
+
+
+async def test_a_stream_that_says_no_needs_a_human(server: MastodonServer, http):
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    await server.frame('{"error": "Missing access token", "status": 401}')
+    with pytest.raises(Unauthorized, match="Missing access token"):
+        await something(listening)
+
+
+def test_posts_that_come_late_from_other_servers_are_asked_for_again():
+    now = 115_600_000_000_000_000
+    assert int(mastodon._earlier(str(now))) == now - (900_000 << 16)
+    assert mastodon._earlier("1001") == "1001"

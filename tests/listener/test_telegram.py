@@ -193,3 +193,14 @@ async def test_offline_at_the_start_and_back_later(api: BotApi, ear: TelegramEar
         await ear.connect()
     await api.start()
     await ear.connect()
+
+
+async def test_numbers_that_begin_anew_after_a_quiet_week_are_followed(api: BotApi, ear: TelegramEar):
+    listening = ear.listen(str(10**9))
+    api._ignores_offset_above = 10**8  # as the real one does with an offset that was never given
+    api.write(text="di nuovo")
+    heard = await something(listening)
+    assert ([p.text for p in heard.posts], int(heard.bookmark) < 10**6) == (["di nuovo"], True)
+    api.write(text="ancora")
+    assert [p.text for p in (await something(listening)).posts] == ["ancora"]
+    await listening.aclose()

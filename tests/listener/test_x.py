@@ -124,7 +124,8 @@ async def test_a_bookmark_too_old_for_the_search_begins_anew(server: XServer, ht
     await anext(listening)
     server.fails = [(400, too_old, {})]
     heard = await anext(listening)
-    assert place(heard.bookmark).newest["search"] == "1"
+    assert "search" not in place(heard.bookmark).newest
+    assert [p.text for p in (await something(listening)).posts] == ["ferroviola uno"]
     await listening.aclose()
 
 
@@ -295,3 +296,34 @@ async def test_deletions_are_mirrored_once_a_day(house: House, server: XServer, 
     assert await mirror.look_batch(house.later(days=1)) == 1
     assert all(m.deleted_at for m in await house.all(Mention))
     assert await mirror.look_batch(house.later(days=3)) == 0
+
+
+async def test_what_was_spent_is_counted_once_however_often_it_reconnects(server: XServer, http):
+    ear = ear_of(server, http)
+    bookmark = msgspec.json.encode(Place(month="2026-11", spent=5.0)).decode()
+    for _ in range(3):
+        listening = ear.listen(bookmark)
+        bookmark = (await anext(listening)).bookmark
+        await listening.aclose()
+    assert ear._connection.ledger.spent == pytest.approx(5.0 + PRICES.author, abs=0.001)
+
+
+async def test_a_stream_that_ended_for_another_reason_is_searched_after_too(server: XServer, http):
+    ear = ear_of(server, http, "ferroviola", stream=True)
+    ear._interval = 60
+    listening = ear.listen(None)
+    for _ in range(3):
+        bookmark = (await anext(listening)).bookmark
+    await listening.aclose()
+    server.post("ferroviola intanto")
+    again = ear.listen(bookmark)
+    assert [p.text for p in (await something(again)).posts] == ["ferroviola intanto"]
+    await again.aclose()
+
+
+async def test_a_row_that_cannot_be_read_keeps_nobody_from_the_others(server: XServer, http):
+    listening = ear_of(server, http).listen('{"newest": {"mentions": "1", "own": "1"}}')
+    server.post("@ferroviola rotto", created_at="ieri")
+    server.post("@ferroviola pane &amp; vino")
+    assert [p.text for p in (await something(listening)).posts] == ["@ferroviola pane & vino"]
+    await listening.aclose()

@@ -31,6 +31,7 @@ class BotApi(Server):
         """Whether the bot's privacy mode is off."""
         self._updates: list[dict] = []
         self._confirmed = 0
+        self._ignores_offset_above = 0
         self._rung = asyncio.Event()
         self._next_message = 100
         self._next_update = 1000
@@ -121,6 +122,8 @@ class BotApi(Server):
 
     async def _get_updates(self, fields: dict) -> web.Response:
         offset, timeout = int(fields.get("offset") or 0), float(fields.get("timeout") or 0)
+        if self._ignores_offset_above and offset > self._ignores_offset_above:
+            offset = 0
         if self.poll_fails:
             status, body = self.poll_fails.pop(0)
             return web.json_response({"ok": False, "error_code": status, **body}, status=status)

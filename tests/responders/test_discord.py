@@ -82,3 +82,14 @@ async def test_a_revoked_token_needs_a_human(server: DiscordServer, voice: Disco
     server.token = "another"
     with pytest.raises(Unauthorized, match="token_env"):
         await voice.publish(reply(message["id"]))
+
+
+async def test_a_reply_after_a_long_conversation_is_found_or_a_human_is_asked(
+    server: DiscordServer, voice: DiscordVoice
+):
+    message = server.make("in ritardo")
+    for n in range(250):
+        server.make(f"e poi {n}")
+    assert await voice.find(reply(message["id"])) == "cannot tell"
+    await voice.publish(reply(message["id"]))
+    assert isinstance(await voice.find(reply(message["id"])), Address)

@@ -53,3 +53,11 @@ async def test_what_is_no_message_of_telegrams_is_rejected(voice: TelegramVoice)
 
 def test_telegram_counts_as_telegram_does():
     assert TelegramVoice.capabilities.length("👍") == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_a_server_that_broke_down_may_have_said_it(api: BotApi, voice: TelegramVoice, status: int):
+    await voice.connect()
+    api.fails = [(status, {"description": "Internal Server Error"})]
+    with pytest.raises(Uncertain):
+        await voice.publish(reply())

@@ -110,3 +110,19 @@ async def test_length_is_counted_as_x_does_and_premium_may_say_more(server: XSer
         premium = voice_of(server, http)
         await premium.connect()
     assert premium.capabilities.longest == 25_000
+
+
+async def test_a_reply_that_x_took_and_answered_with_nonsense_is_uncertain(server: XServer, voice: XVoice):
+    post = server.post("@ferroviola")
+    await voice.connect()
+    server.next_answers = [(201, b"<html>")]
+    with pytest.raises(Uncertain):
+        await voice.publish(reply(post["id"]))
+
+
+async def test_what_x_escapes_is_found_all_the_same(server: XServer, voice: XVoice):
+    post = server.post("@ferroviola")
+    said = server.post("Pane &amp; vino", {"id": "1", "username": "ferroviola"}, post["id"])
+    found = await voice.find(reply(post["id"], "Pane & vino"))
+    assert isinstance(found, Address)
+    assert found.native_id == said["id"]

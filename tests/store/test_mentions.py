@@ -144,3 +144,14 @@ async def test_the_bookmark_and_the_mentions_are_written_together_or_not_at_all(
     assert await house.all(Mention) == []
     async with house.store.reading() as session:
         assert await session.scalar(select(Bookmark.value)) is None
+
+
+async def test_a_post_heard_twice_in_one_breath_concerns_all_that_it_concerned(house: House):
+    post = house.post("Ferroviola e Panegrano")
+    first = Kept(post, (Concern(house.brand(), "to us", ""),))
+    second = Kept(post, (Concern(house.brand(), "name", ""), Concern(house.brand("panegrano"), "name", "")))
+    async with house.store.writing() as session:
+        await write_posts(session, "square", [first, second], house.now)
+    async with house.store.reading() as session:
+        rows = (await session.execute(select(MentionBrand.brand_id, MentionBrand.query))).all()
+    assert sorted(map(tuple, rows)) == [(house.brand(), "to us"), (house.brand("panegrano"), "name")]

@@ -2,7 +2,7 @@
 
 from conftest import House
 
-from models.case import Reply
+from models.case import Case, Reply
 from models.post import Post
 from triage import actions
 from triage.card import card
@@ -72,3 +72,19 @@ async def test_what_ended_already_stays_as_it_ended(house: House):
     await house.do(actions.dismiss, case.id, house.member("ana"), "spam")
     assert await found(house, ours(house, "p1")) == 0
     assert (await house.cases())[0].state == "dismissed"
+
+
+async def test_an_answer_from_before_the_authors_last_word_answers_nothing(house: House):
+    case = await house.case()
+    early = ours(house, "p1")
+    house.later(minutes=5)
+    await house.hear(house.post("e allora? (-)", thread="p1"))
+    await house.read()
+    assert await found(house, early) == 0
+    assert (await house.get(Case, case.id)).state == "waiting"
+
+
+async def test_another_brands_handle_on_our_connection_answers_nothing_of_ours(house: House):
+    await house.case()
+    stranger = house.post("Da noi mai", "panegrano", parent="p1")
+    assert await found(house, stranger, connection="square") == 0

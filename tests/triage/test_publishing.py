@@ -5,7 +5,7 @@ import pytest
 from conftest import House
 
 from models.case import Case, Reply
-from models.errors import Refused, Rejected, Unauthorized, Unavailable, Uncertain
+from models.errors import Paused, Refused, Rejected, Unauthorized, Unavailable, Uncertain
 from models.reply import Address, Found, Outgoing
 from triage import actions, publishing
 from triage.publishing import Mouth
@@ -197,3 +197,26 @@ async def test_after_many_tries_the_manager_is_told(house: House, approved: Repl
         await speak(house, platform)
     assert (await house.get(Reply, approved.id)).state == "failed"
     assert platform.calls == publishing.MAX_TRIES
+
+
+async def test_a_place_that_is_closed_to_us_is_left_to_a_human_and_blocks_nobody(house: House, approved: Reply):
+    class Closed(Platform):
+        async def find(self, reply: Outgoing) -> Found:
+            raise Rejected("Missing Access")
+
+    platform = Closed()
+    platform.fails_after = [Uncertain("broken")]
+    house.later(seconds=10)
+    await speak(house, platform)
+    house.later(minutes=1)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "unknown"
+
+
+async def test_a_budget_that_is_spent_gives_the_reply_back_at_once(house: House, approved: Reply):
+    platform = Platform()
+    platform.fails = [Paused("the month's budget is spent", "Raise it.", 1e6)]
+    house.later(seconds=10)
+    await speak(house, platform)
+    reply = await house.get(Reply, approved.id)
+    assert (reply.state, reply.error) == ("failed", "the month's budget is spent. Raise it.")
