@@ -117,6 +117,7 @@ def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
 
 def _discord(section: settings.Discord, tools: Tools) -> Parts:
     from connections.discord import Discord
+    from desk.discord import DiscordDesk
     from listener.discord import DiscordEar
     from responders.discord import DiscordVoice
 
@@ -126,8 +127,10 @@ def _discord(section: settings.Discord, tools: Tools) -> Parts:
         api=section.api,
         gateway=section.gateway,
         message_content=section.message_content,
+        desk=section.desk,
     )
     return Parts(
+        desk=DiscordDesk(connection) if section.desk else None,
         ear=DiscordEar(connection) if section.listen else None,
         voice=DiscordVoice(connection) if section.voice else None,
     )

@@ -162,6 +162,7 @@ class Discord(Connection):
     platform: Literal["discord"]
     token_env: str = "DISCORD_TOKEN"  # noqa: S105
     listen: bool = True
+    desk: bool = False
     voice: bool = False
     message_content: bool = True
     api: str = "https://discord.com/api/v10"
@@ -169,7 +170,7 @@ class Discord(Connection):
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        return _chosen(ear=self.listen, voice=self.voice)
+        return _chosen(ear=self.listen, voice=self.voice, desk=self.desk)
 
 
 class Reddit(Connection):

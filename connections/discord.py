@@ -8,13 +8,15 @@ gateway ends here with an error of ours and a new one is begun: what was said me
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import aiohttp
 import discord
 import yarl
+from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -37,6 +39,12 @@ HEARTBEAT: Final = 45.0
 """Seconds without an answer to a heartbeat after which the SDK takes the connection for dead."""
 LONGEST_WAIT: Final = 60.0
 """Seconds for which the SDK itself may wait out a rate limit."""
+GATHERED: Final = 2.0
+"""Seconds after the last server that was told of until all are taken to be known."""
+PATIENCE: Final = 0.1
+BATCH: Final = 200
+WRITTEN_WITHIN: Final = 60.0
+TO_TRIAGE: Final = "Send to triage"
 BAD_TOKEN: Final = 4004
 NO_INTENT: Final = (4013, 4014)
 
@@ -45,18 +53,152 @@ logging.getLogger("discord.client").setLevel(logging.CRITICAL)
 logging.getLogger("discord.gateway").setLevel(logging.CRITICAL)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One thing that the gateway told, in the SDK's terms; `written` is set by who has it in the store."""
+
+    connected: bool = False
+    """The gateway is new."""
+    ready: bool = False
+    """All servers are known: the past can be read."""
+    message: discord.Message | None = None
+    edited: discord.Message | None = None
+    gone: tuple[str, ...] = ()
+    handed: discord.Message | None = None
+    """A message that a person wants a case of."""
+    interaction: discord.Interaction | None = None
+    reaction: discord.RawReactionActionEvent | None = None
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Gateway(discord.Client):
+    """Tells everyone who has joined, in order. One of them for a login, however many read it."""
+
+    def __init__(self, *, message_content: bool, desk: bool) -> None:
+        super().__init__(
+            intents=intents(message_content=message_content, desk=desk),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=GATHERED,
+            heartbeat_timeout=HEARTBEAT,
+            max_ratelimit_timeout=LONGEST_WAIT,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self.readers: dict[str, asyncio.Queue[Told]] = {}
+        self.tree = app_commands.CommandTree(self)
+        menu = app_commands.ContextMenu(name=TO_TRIAGE, callback=self._to_triage)
+        menu.default_permissions = discord.Permissions(manage_messages=True)  # servers may let others, too
+        self.tree.add_command(menu)
+        if desk:
+            said: app_commands.Command[Any, Any, Any] = app_commands.Command(
+                name="ascolto", description="Says hello, and your id", callback=_nothing
+            )
+            self.tree.add_command(said)
+
+    def join(self, reader: str) -> asyncio.Queue[Told]:
+        """Who joins one that is ready already is told so."""
+        queue: asyncio.Queue[Told] = asyncio.Queue()
+        self.readers[reader] = queue
+        if self.is_ready():
+            queue.put_nowait(Told(connected=True))
+            queue.put_nowait(Told(ready=True))
+        return queue
+
+    def _tell(self, told: Told) -> None:
+        for queue in self.readers.values():
+            queue.put_nowait(told)
+
+    @property
+    def own(self) -> int:
+        return self.user.id if self.user else 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the gateway is there; while it is being resumed it is not."""
+        gateway: Any = self.ws  # none before the first one, whatever the SDK declares
+        return gateway is not None and gateway.open
+
+    async def setup_hook(self) -> None:
+        await self.tree.sync()
+
+    async def on_connect(self) -> None:
+        self._tell(Told(connected=True))
+
+    async def on_ready(self) -> None:
+        self._tell(Told(ready=True))
+
+    async def on_message(self, message: discord.Message) -> None:
+        self._tell(Told(message=message))
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        if payload.message.edited_at is not None:  # else it only got a preview of its links
+            self._tell(Told(edited=payload.message))
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        self._tell(Told(gone=(f"{payload.channel_id}:{payload.message_id}",)))
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        self._tell(Told(gone=tuple(f"{payload.channel_id}:{number}" for number in payload.message_ids)))
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        self._tell(Told(interaction=interaction))
+
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        self._tell(Told(reaction=payload))
+
+    async def _to_triage(self, interaction: discord.Interaction, message: discord.Message) -> None:
+        """Whoever asks is told once it is written down, and nobody else sees it; it is taken even if they cannot be told."""
+        told = Told(handed=message)
+        self._tell(told)
+        with suppress(discord.HTTPException, aiohttp.ClientError, TimeoutError):
+            await interaction.response.defer(ephemeral=True)
+            await asyncio.wait_for(told.written.wait(), WRITTEN_WITHIN)
+            await interaction.followup.send("It is in triage.", ephemeral=True)
+
+    async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
+        """A message that cannot be read is passed over; so it is when the history is read."""
+
+
+async def _nothing(interaction: discord.Interaction) -> None:
+    """The desk answers: it hears of every interaction."""
+
+
+async def next_told(queue: asyncio.Queue[Told], running: "asyncio.Future[None]", pulse: float) -> list[Told]:
+    """What was told within a moment, nothing after `pulse` seconds; raises what the gateway ended with."""
+    first = asyncio.ensure_future(queue.get())
+    both: set[asyncio.Future[Any]] = {first, running}
+    done, _ = await asyncio.wait(both, timeout=pulse, return_when=asyncio.FIRST_COMPLETED)
+    if first not in done:
+        first.cancel()
+        if running in done:
+            running.result()
+        return []
+    told = [first.result()]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while len(told) < BATCH:
+                told.append(await queue.get())
+    return told
+
+
 class Discord:
     """`api` and `gateway` are base addresses; the SDK has one of each for the whole program."""
 
     platform = "discord"
 
-    def __init__(self, name: str, token: str, *, api: str, gateway: str, message_content: bool = True) -> None:
+    def __init__(
+        self, name: str, token: str, *, api: str, gateway: str, message_content: bool = True, desk: bool = False
+    ) -> None:
         self.name = name
         self.message_content = message_content
         self._token = token
         self._api = api.rstrip("/")
         self._gateway = gateway
+        self._desk = desk
         self._rest: discord.Client | None = None
+        self._shared: Gateway | None = None
+        self._running: asyncio.Future[None] | None = None
         self._lock = asyncio.Lock()
 
     async def open(self) -> discord.Client:
@@ -74,7 +216,29 @@ class Discord:
                 self._rest = client
             return self._rest
 
-    async def run(self, client: discord.Client) -> None:
+    async def call(self, method: str, path: str, body: Any = None, **parameters: str) -> Any:
+        """A call over REST whose body is our own, through the SDK and its limits; `parameters` fill the path's {places}."""
+        client = await self.open()
+        named = {"json": body} if body is not None else {}
+        return await called(client.http.request(Route(method, path, **parameters), **named))
+
+    @asynccontextmanager
+    async def gateway(self, reader: str) -> AsyncIterator[tuple[Gateway, asyncio.Queue[Told], "asyncio.Future[None]"]]:
+        """The gateway, begun where nobody has joined it yet, and ended with the last who leaves."""
+        if self._shared is None or self._running is None or self._running.done():
+            self._shared = Gateway(message_content=self.message_content, desk=self._desk)
+            self._running = asyncio.ensure_future(self._run(self._shared))
+        shared, running = self._shared, self._running
+        queue = shared.join(reader)
+        try:
+            yield shared, queue, running
+        finally:
+            shared.readers.pop(reader, None)
+            if not shared.readers:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    async def _run(self, client: discord.Client) -> None:
         """Logs a client in and keeps it on the gateway, until that ends: always with an error of ours."""
         self._set_up(client)
         try:
@@ -101,11 +265,12 @@ class Discord:
             await client.close()
 
 
-def intents(*, message_content: bool) -> discord.Intents:
-    """As few as there can be: servers, messages in them and in private, and their content where that is granted."""
+def intents(*, message_content: bool, desk: bool) -> discord.Intents:
+    """As few as there can be: servers, messages in them and in private, their content where granted, reactions to cards."""
     wanted = discord.Intents.none()
     wanted.guilds = wanted.guild_messages = wanted.dm_messages = True
     wanted.message_content = message_content
+    wanted.guild_reactions = desk
     return wanted
 
 

@@ -7,112 +7,22 @@ the gateway is new, every channel whose last message is another is read from the
 granted, what speaks to the bot is heard all the same, and members hand over the rest with "Send to triage" in a message's menu.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-import aiohttp
 import discord
 import msgspec
-from discord import app_commands
 
-from connections.discord import HEARTBEAT, LONGEST_WAIT, Discord, called, each, intents
+from connections.discord import Discord, Gateway, Told, called, each, next_told
 from models.errors import EdgeError, Rejected
 from models.post import Around, Deletion, Heard, Media, Post, PostAuthor, Sought
 
 PULSE: Final = 25.0
 """Seconds between signs of life, as long as the gateway is there."""
-PATIENCE: Final = 0.1
 BATCH: Final = 200
 ABOVE: Final = 5
 KEPT: Final = 500
 """Channels with something later than it, above which one that no server lists is forgotten."""
-GATHERED: Final = 2.0
-"""Seconds after the last server that was told of until all are taken to be known."""
-TO_TRIAGE: Final = "Send to triage"
-
-
-@dataclass(frozen=True)
-class _Told:
-    """One thing that the gateway told; `written` is set once it is in the store."""
-
-    post: Post | None = None
-    edit: Post | None = None
-    gone: Sequence[str] = ()
-    connected: bool = False
-    """The gateway is new: until the past was read the bookmark stays where it is."""
-    began: bool = False
-    """All servers are known: the past can be read."""
-    written: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class _Client(discord.Client):
-    """Puts into a queue, in order, what it is told."""
-
-    def __init__(self, *, message_content: bool) -> None:
-        super().__init__(
-            intents=intents(message_content=message_content),
-            max_messages=None,
-            member_cache_flags=discord.MemberCacheFlags.none(),
-            chunk_guilds_at_startup=False,
-            guild_ready_timeout=GATHERED,
-            heartbeat_timeout=HEARTBEAT,
-            max_ratelimit_timeout=LONGEST_WAIT,
-            allowed_mentions=discord.AllowedMentions.none(),
-        )
-        self.told: asyncio.Queue[_Told] = asyncio.Queue()
-        self.tree = app_commands.CommandTree(self)
-        menu = app_commands.ContextMenu(name=TO_TRIAGE, callback=self._to_triage)
-        menu.default_permissions = discord.Permissions(manage_messages=True)  # servers may let others, too
-        self.tree.add_command(menu)
-
-    async def setup_hook(self) -> None:
-        await self.tree.sync()
-
-    async def on_connect(self) -> None:
-        self.told.put_nowait(_Told(connected=True))
-
-    async def on_ready(self) -> None:
-        self.told.put_nowait(_Told(began=True))
-
-    async def on_message(self, message: discord.Message) -> None:
-        self.told.put_nowait(_Told(post=to_post(message, self.own)))
-
-    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        if payload.message.edited_at is not None:  # else it only got a preview of its links
-            self.told.put_nowait(_Told(edit=to_post(payload.message, self.own)))
-
-    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        self.told.put_nowait(_Told(gone=(f"{payload.channel_id}:{payload.message_id}",)))
-
-    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        self.told.put_nowait(_Told(gone=tuple(f"{payload.channel_id}:{number}" for number in payload.message_ids)))
-
-    async def _to_triage(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Whoever asks is told once it is written down, and nobody else sees it; it is taken even if they cannot be told."""
-        post = to_post(message, self.own)
-        told = _Told(post=msgspec.structs.replace(post, wanted=True) if post else None)
-        self.told.put_nowait(told)
-        with suppress(discord.HTTPException, aiohttp.ClientError):
-            await interaction.response.defer(ephemeral=True)
-            await told.written.wait()
-            said = "It is in triage." if post else "There is nothing in it to answer."
-            await interaction.followup.send(said, ephemeral=True)
-
-    @property
-    def own(self) -> int:
-        return self.user.id if self.user else 0
-
-    @property
-    def alive(self) -> bool:
-        """Whether the gateway is there; while it is being resumed it is not."""
-        gateway: Any = self.ws  # none before the first one, whatever the SDK declares
-        return gateway is not None and gateway.open
-
-    async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
-        """A message that cannot be read is passed over; so it is when the history is read."""
 
 
 class DiscordEar:
@@ -132,26 +42,21 @@ class DiscordEar:
 
     async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
         last = msgspec.json.decode(bookmark, type=dict[str, int]) if bookmark else {}
-        client = _Client(message_content=self._connection.message_content)
-        running = asyncio.ensure_future(self._connection.run(client))
-        behind = True
-        try:
+        async with self._connection.gateway("ear") as (client, queue, running):
+            behind = True  # until the past was read the bookmark stays where it is
             while True:
-                told = await _next(client.told, running)
+                told = await next_told(queue, running, PULSE)
                 behind = behind or any(one.connected for one in told)
-                if any(one.began for one in told):
+                if any(one.ready for one in told):
                     async for heard in self._missed(client, last):
                         yield heard
                     behind = False
                 if told or client.alive:
-                    yield _heard(told, last, moves=not behind)
+                    yield _heard(told, last, client.own, moves=not behind)
                 for one in told:
                     one.written.set()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
 
-    async def _missed(self, client: _Client, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
+    async def _missed(self, client: Gateway, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
         """What was said in each channel since the bookmark; of one that was there before us, only where it stands."""
         newest = max(last.values(), default=0)
         channels = {str(channel.id): channel for channel in _channels(client)}
@@ -169,7 +74,7 @@ class DiscordEar:
             async for heard in self._elsewhere(client, key, last):
                 yield heard
 
-    async def _elsewhere(self, client: _Client, key: str, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
+    async def _elsewhere(self, client: Gateway, key: str, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
         """Private conversations and threads that have closed; the longest silent, and those that are gone, are forgotten."""
         if sum(number > last[key] for number in last.values()) >= KEPT:
             del last[key]
@@ -231,41 +136,24 @@ async def _history(
 HEARD: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
 
 
-def _channels(client: _Client) -> list[Any]:
+def _channels(client: Gateway) -> list[Any]:
     """Everything with messages that the bot is told of: channels, and the threads that are open."""
     channels = [channel for guild in client.guilds for channel in (*guild.channels, *guild.threads)]
     return [channel for channel in channels if isinstance(channel, HEARD)]
 
 
-async def _next(queue: "asyncio.Queue[_Told]", running: "asyncio.Future[None]") -> list[_Told]:
-    """What was told within a moment, nothing after PULSE; raises what the gateway ended with."""
-    first = asyncio.ensure_future(queue.get())
-    both: set[asyncio.Future[Any]] = {first, running}
-    done, _ = await asyncio.wait(both, timeout=PULSE, return_when=asyncio.FIRST_COMPLETED)
-    if first not in done:
-        first.cancel()
-        if running in done:
-            running.result()
-        return []
-    told = [first.result()]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while len(told) < BATCH:
-                told.append(await queue.get())
-    return told
-
-
-def _heard(told: Sequence[_Told], last: dict[str, int], *, moves: bool) -> Heard:
+def _heard(told: Sequence[Told], last: dict[str, int], own: int, *, moves: bool) -> Heard:
     """What was told, and the bookmark, moved over it where nothing before it is missing."""
-    posts = tuple(one.post for one in told if one.post)
-    for post in posts:
-        channel, _, number = post.native_id.partition(":")
-        if moves and not post.wanted:
+    posts = [post for one in told if one.message and (post := to_post(one.message, own))]
+    if moves:
+        for post in posts:
+            channel, _, number = post.native_id.partition(":")
             last[channel] = max(last.get(channel, 0), int(number))
+    handed = [post for one in told if one.handed and (post := to_post(one.handed, own))]
+    wanted = [msgspec.structs.replace(post, wanted=True) for post in handed]
+    edits = tuple(post for one in told if one.edited and (post := to_post(one.edited, own)))
     gone = tuple(Deletion(platform="discord", native_id=native_id) for one in told for native_id in one.gone)
-    return Heard(
-        bookmark=_written(last), posts=posts, edits=tuple(one.edit for one in told if one.edit), deletions=gone
-    )
+    return Heard(bookmark=_written(last), posts=(*posts, *wanted), edits=edits, deletions=gone)
 
 
 def _written(last: dict[str, int]) -> str:

@@ -39,7 +39,7 @@ def reader() -> Reader:
 def fast(monkeypatch: pytest.MonkeyPatch):
     for name in ("FIRST", "LONGEST", "HUMAN", "LONGEST_HUMAN"):
         monkeypatch.setattr(supervisor, name, 0.05)
-    monkeypatch.setattr(discord, "GATHERED", 0.05)
+    monkeypatch.setattr("connections.discord.GATHERED", 0.05)
     monkeypatch.setattr(discord, "PULSE", 0.2)
     monkeypatch.setattr(discord.DiscordEar, "silence", 1.5)  # for so long the SDK may try to resume
     monkeypatch.setattr(flow, "QUIET_SAVE", 0.0)

@@ -12,7 +12,7 @@ from models.post import Heard, Sought
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(discord, "GATHERED", 0.05)
+    monkeypatch.setattr("connections.discord.GATHERED", 0.05)
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ async def test_what_comes_while_servers_are_still_told_of_hides_nothing(
     server.make("prima")
     listening, first = await begun(ear, server)
     await listening.aclose()
-    monkeypatch.setattr(discord, "GATHERED", 0.6)
+    monkeypatch.setattr("connections.discord.GATHERED", 0.6)
     missed = [server.make(f"durante {n}")["content"] for n in range(3)]
     again = ear.listen(first.bookmark)
     going_on = asyncio.ensure_future(something(again))

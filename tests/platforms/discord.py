@@ -34,6 +34,7 @@ class DiscordServer(Server):
                 web.get(f"{api}/channels/{{channel}}/messages", self._history),
                 web.get(f"{api}/channels/{{channel}}/messages/{{message}}", self._message),
                 web.post(f"{api}/channels/{{channel}}/messages", self._say),
+                web.patch(f"{api}/channels/{{channel}}/messages/{{message}}", self._change),
                 web.post(f"{api}/interactions/{{id}}/{{token}}/callback", self._callback),
                 web.post(f"{api}/webhooks/{{app}}/{{token}}", self._followup),
             ]
@@ -284,6 +285,8 @@ class DiscordServer(Server):
         if refused := self._refused(request):
             return refused
         channel, body = request.match_info["channel"], await request.json()
+        if "nonce" not in body:
+            return self._show(channel, body)
         if len(body["content"]) > 2000:
             return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
         under = self.messages.get((channel, str(body["message_reference"]["message_id"])))
@@ -297,6 +300,53 @@ class DiscordServer(Server):
             self.lose_answer = False
             request.transport.close()
         return _json(self._nonces[body["nonce"]])
+
+    def _show(self, channel: str, body: dict, known: dict | None = None) -> web.Response:
+        """A desk's message: within the limits, pinging nobody."""
+        if wrong := wrong_body(body):
+            return _json({"message": f"Invalid Form Body: {wrong}", "code": 50035}, status=400)
+        shown = {"content": body["content"], "embeds": body.get("embeds", []), "components": body.get("components", [])}
+        if known is not None:
+            known |= shown
+            return _json(known)
+        return _json(self.make(body["content"], OWN, channel, **{k: v for k, v in shown.items() if k != "content"}))
+
+    async def _change(self, request: web.Request) -> web.Response:
+        known = self.messages.get((request.match_info["channel"], request.match_info["message"]))
+        if refused := self._refused(request):
+            return refused
+        if known is None:
+            return _json({"message": "Unknown Message", "code": 10008}, status=404)
+        return self._show(request.match_info["channel"], await request.json(), known)
+
+    async def press(self, message: dict, label: str, user: dict) -> None:
+        """A button by its words, under a message or in what was shown to one person."""
+        buttons = [button for row in message["components"] for button in row["components"]]
+        found = next(button for button in buttons if label in button["label"])
+        under = message if "id" in message else {**self.make("", OWN), **message}
+        await self._interact(user, 3, {"custom_id": found["custom_id"], "component_type": 2}, message=under)
+
+    async def submit(self, window: dict, text: str, user: dict) -> None:
+        row = {"type": 1, "components": [{"type": 4, "custom_id": "text", "value": text}]}
+        await self._interact(user, 5, {"custom_id": window["custom_id"], "components": [row]})
+
+    async def _interact(self, user: dict, kind: int, data: dict, **fields) -> None:
+        number = self.snowflake()
+        await self.tell(
+            "INTERACTION_CREATE",
+            {"id": number, "application_id": OWN["id"], "type": kind, "token": f"token{number}", "version": 1, "guild_id": GUILD,
+             "channel_id": GENERAL, "channel": {"id": GENERAL, "type": 0, "permissions": "0"}, "app_permissions": "0",
+             "member": {**_member(), "user": user, "permissions": "0"}, "locale": "it", "entitlements": [], "context": 0,
+             "authorizing_integration_owners": {}, "data": data, "attachment_size_limit": 1, **fields},
+        )  # fmt: skip
+
+    async def react(self, message: dict, emoji: str, user: dict) -> None:
+        place = {"message_id": message["id"], "channel_id": message["channel_id"], "guild_id": GUILD}
+        await self.tell(
+            "MESSAGE_REACTION_ADD",
+            {**place, "user_id": user["id"], "emoji": {"id": None, "name": emoji}, "member": {**_member(), "user": user},
+             "burst": False, "type": 0, "message_author_id": OWN["id"]},
+        )  # fmt: skip
 
     async def _callback(self, request: web.Request) -> web.Response:
         self.said_to.append(("callback", await request.json()))
@@ -335,6 +385,24 @@ class _Gateway:
             else:
                 packed = self._deflate.compress(said.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
                 await self.socket.send_bytes(packed)
+
+
+def wrong_body(body: dict) -> str:
+    """What the real one would refuse of a message or of a window."""
+    for embed in body.get("embeds", ()):
+        if not 0 < len(embed["description"]) <= 4096 or len(embed.get("footer", {}).get("text", "")) > 2048:
+            return "embeds"
+    if not body.get("content") and not body.get("embeds"):
+        return "Cannot send an empty message"
+    rows = body.get("components", [])
+    buttons = [button for row in rows for button in row["components"]]
+    ids = [button["custom_id"] for button in buttons if "custom_id" in button]
+    if len(rows) > 5 or any(not 0 < len(row["components"]) <= 5 for row in rows) or len(set(ids)) != len(ids):
+        return "components"
+    if any(len(number) > 100 for number in ids) or any(not 0 < len(button["label"]) <= 80 for button in buttons):
+        return "components"
+    assert body["allowed_mentions"] == {"parse": []}, "somebody would be pinged"
+    return "content" if len(body["content"]) > 2000 else ""
 
 
 def _json(body: object, status: int = 200, headers: dict | None = None) -> web.Response:

@@ -37,7 +37,7 @@ DISTIL: Final = (Plan(2.0, 2e-4), Plan(2.0, 3e-4, seed=5))
 MOST_PAIRS: Final = 17_000
 """A language: Portuguese alone would be a third."""
 TUNE: Final = Plan(3.0, 1.2e-4)
-FINISH: Final = (Plan(4.0, 6e-5), Plan(4.0, 8e-5, seed=9))
+FINISH: Final = (Plan(3.0, 6e-5), Plan(3.0, 8e-5, seed=9))
 """With public rows beside the posts, then with the posts alone."""
 FINISHED: Final = 0.75
 """The share of the finished weights in what is shipped, the rest being those from before (Wortsman et al., "Robust

@@ -1,0 +1,201 @@
+"""The Discord desk: cards with buttons, updated in place; replies written in a window; notes as replies to a card.
+
+https://discord.com/developers/docs/interactions/receiving-and-responding, https://discord.com/developers/docs/components/reference
+
+Whoever presses a button must be a configured member; what that means is decided in triage. Only the button under a shown text
+publishes it; nothing typed here ever does. What concerns one person alone is shown to that person alone. Buttons are tokens, so
+that those of before a restart work after it.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final, cast, get_args
+
+import discord
+
+from connections.discord import Discord, Told, next_told
+from desk import Did
+from desk import discord_cards as cards
+from languages import Translator
+from models.desk import Action, Verb
+from models.errors import Rejected
+from triage.desking import Outcome, View
+
+PULSE: Final = 25.0
+MESSAGES: Final = "/channels/{channel_id}/messages"
+MESSAGE: Final = "/channels/{channel_id}/messages/{message_id}"
+CALLBACK: Final = "/interactions/{interaction_id}/{interaction_token}/callback"
+REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
+    "👀": ("claim", ""),
+    "✅": ("published_by_hand", ""),
+    "🙈": ("dismiss", "not-us"),
+    "💤": ("snooze", "60"),
+    "👍": ("correct", "positive"),
+    "👎": ("correct", "negative"),
+}
+TOLD: Final = frozenset({"approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo"})
+"""What is confirmed in words to who did it; the rest is seen on the card."""
+SAY, QUIETLY, WINDOW, AWAY = 4, 6, 9, 7
+"""Kinds of answers to an interaction: a message, nothing to see, a window, the message it came from changed."""
+ALONE: Final = 64
+"""A message for one person."""
+
+
+class DiscordDesk:
+    platform = "discord"
+
+    def __init__(self, connection: Discord) -> None:
+        self.name = connection.name
+        self._connection = connection
+
+    async def connect(self) -> None:
+        await self._connection.call("GET", "/users/@me")
+
+    async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
+        body = cards.render(view, t)
+        if address is not None:
+            try:
+                await self._connection.call("PATCH", MESSAGE, body, channel_id=chat, message_id=address)
+            except Rejected as error:
+                if "Unknown Message" not in error.reason:
+                    raise
+            else:
+                return address
+        return str((await self._connection.call("POST", MESSAGES, body, channel_id=chat))["id"])
+
+    async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
+        """Discord tells a press once and waits three seconds for the answer; there is nothing to go on from."""
+        async with self._connection.gateway("desk") as (client, queue, running):
+            while True:
+                told = await next_told(queue, running, PULSE)
+                found = (to_action(one, client.own) for one in told)
+                yield Did(bookmark=bookmark or "", actions=tuple(action for action in found if action is not None))
+
+    async def answer(self, action: Action, outcome: Outcome, t: Translator) -> None:
+        """Within three seconds, or the person is told by Discord that it failed; what was done is done all the same."""
+        case = outcome.case or action.case or 0
+        if not action.at:
+            if outcome.said and outcome.refused:
+                body = {**cards.said(outcome.said), "message_reference": _under(action)}
+                await self._connection.call("POST", MESSAGES, body, channel_id=action.chat)
+            return
+        if outcome.editor is not None:
+            await self._respond(action, WINDOW, cards.editor(case, outcome.editor, action.chat, t))
+        elif outcome.preview is not None:
+            await self._respond(action, SAY, cards.preview(outcome.preview, t))
+        elif outcome.suggestions:
+            await self._respond(action, SAY, cards.suggestions(outcome.suggestions, case))
+        elif outcome.choices:
+            await self._respond(action, SAY, cards.choices(outcome.choices, case))
+        elif action.verb == "approve" and not outcome.refused:
+            # The preview has done its work: it shows what came of it, without buttons.
+            await self._respond(action, AWAY, {**cards.said(outcome.said), "embeds": [], "components": []})
+        elif outcome.said and (outcome.refused or action.verb in TOLD):
+            await self._respond(action, SAY, cards.said(outcome.said))
+        else:
+            await self._respond(action, QUIETLY, None)
+
+    async def _respond(self, action: Action, kind: int, data: dict[str, Any] | None) -> None:
+        body: dict[str, Any] = {"type": kind}
+        if data is not None:
+            body["data"] = data if kind in (WINDOW, AWAY) else {**data, "flags": ALONE}
+        number, _, token = action.at.partition("/")
+        await self._connection.call("POST", CALLBACK, body, interaction_id=number, interaction_token=token)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _under(action: Action) -> dict[str, Any]:
+    return {"message_id": action.message, "channel_id": action.chat, "fail_if_not_exists": False}
+
+
+def to_action(told: Told, own: int) -> Action | None:
+    """What was told means to us; None for what is no business of the desk's."""
+    if told.interaction is not None:
+        return _interaction(told.interaction)
+    if told.reaction is not None and told.reaction.user_id != own:
+        verb, text = REACTIONS.get(str(told.reaction.emoji), ("help", ""))
+        place, who = told.reaction, str(told.reaction.user_id)
+        native_id = f"{place.message_id}:{who}:{place.emoji}"
+        if verb == "help":
+            return None
+        return Action(
+            native_id=native_id,
+            verb=verb,
+            who=who,
+            chat=str(place.channel_id),
+            text=text,
+            message=str(place.message_id),
+        )
+    return _note(told.message, own) if told.message is not None else None
+
+
+def _note(message: discord.Message, own: int) -> Action | None:
+    """A reply to a message of ours: if that is a card, a note among us."""
+    reference = message.reference
+    above = reference.resolved if reference else None
+    if (
+        message.author.id == own
+        or message.author.bot
+        or not isinstance(above, discord.Message)
+        or above.author.id != own
+    ):
+        return None
+    return Action(
+        native_id=str(message.id),
+        verb="note",
+        who=str(message.author.id),
+        chat=str(message.channel.id),
+        text=message.content,
+        message=str(above.id),
+    )
+
+
+def _interaction(interaction: discord.Interaction) -> Action | None:
+    """A button, a window that was sent, or the command; what does not read so was not made by us."""
+    data: Mapping[str, Any] = interaction.data or {}
+    common: dict[str, Any] = {
+        "native_id": str(interaction.id),
+        "who": str(interaction.user.id),
+        "at": f"{interaction.id}/{interaction.token}",
+    }
+    chat = str(interaction.channel_id or "")
+    if interaction.type is discord.InteractionType.component:
+        message = str(interaction.message.id) if interaction.message else ""
+        return _pressed(str(data.get("custom_id", "")), common, chat, message)
+    if interaction.type is discord.InteractionType.modal_submit:
+        return _written(data, common)
+    if interaction.type is discord.InteractionType.application_command and data.get("name") == "ascolto":
+        return Action(verb="help", chat=chat, **common)
+    return None
+
+
+def _pressed(token: str, common: dict[str, Any], chat: str, message: str) -> Action | None:
+    verb, *rest = token.split("|", 4)
+    if verb not in get_args(Verb) or len(rest) != 4:
+        return None
+    case, reply, revision, text = rest
+    return Action(
+        verb=cast("Verb", verb),
+        chat=chat,
+        case=_number(case),
+        reply=_number(reply),
+        revision=_number(revision),
+        text=text,
+        message=message,
+        **common,
+    )
+
+
+def _written(data: Mapping[str, Any], common: dict[str, Any]) -> Action | None:
+    kind, _, rest = str(data.get("custom_id", "")).partition("|")
+    case, _, chat = rest.partition("|")
+    fields = [field for row in data.get("components", ()) for field in row.get("components", ())]
+    text = next((str(field.get("value", "")) for field in fields if field.get("custom_id") == "text"), "")
+    if kind != cards.EDITOR or not case.isdigit():
+        return None
+    return Action(verb="draft", chat=chat, case=int(case), text=text, **common)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
