@@ -21,6 +21,8 @@ GRAVE: Final[dict[str, str]] = {
     ),
     "safety": (
         '"preso fuoco" OR incendi* OR "scossa elettrica" OR ustion* OR intossica* OR "reazione allergica" OR "pronto soccorso"'
+        ' OR "fumo dal motore" OR "fumo nero" OR "corsia di emergenza" OR "fum din motor" OR "iese fum" OR "banda de urgenta"'
+        ' OR "smoke from" OR "smoke coming" OR "hard shoulder"'
         ' OR "fuga di gas" OR "mi sono ferit*" OR "si e ferit*" OR "puzza di bruciato" OR salmonell*'
         ' OR "luat foc" OR curentat* OR intoxica* OR "reactie alergica" OR urgent* spital OR "scurgere de gaz" OR "miros de ars"'
         ' OR "caught fire" OR "electric shock" OR "food poisoning" OR "allergic reaction" OR "gas leak" OR "got hurt"'
