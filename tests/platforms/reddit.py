@@ -1,5 +1,6 @@
 """Reddit as https://www.reddit.com/wiki/rss and https://www.reddit.com/dev/api describe it: feeds, tokens, listings."""
 
+import time
 from base64 import b64encode
 from datetime import UTC, datetime
 from html import escape
@@ -48,7 +49,7 @@ class RedditServer(Server):
         link = self.things[under]["link_id"] if under in self.things else name
         tail = f"{name[3:]}/" if under else ""
         thing = {
-            "name": name, "author": author, "link_id": link, "created_utc": 1_763_700_000 + self._next,
+            "name": name, "author": author, "link_id": link, "created_utc": time.time() + self._next / 1000,
             "permalink": f"/r/italy/comments/{link[3:]}/titolo/{tail}",
             **({"body": text, "parent_id": under} if under else {"title": title, "selftext": text}),
         }  # fmt: skip

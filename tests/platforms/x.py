@@ -51,7 +51,7 @@ class XServer(Server):
     def post(self, text: str, author: dict = RITA, under: str | None = None, **fields) -> dict:
         self._next += 1
         number = str(self._next)
-        at = datetime(2026, 11, 23, 8, tzinfo=UTC) + timedelta(seconds=self._next)
+        at = datetime.now(UTC) + timedelta(milliseconds=self._next)
         answered = [{"type": "replied_to", "id": under}] if under else []
         names = (
             ("referenced_posts", "edit_history_post_ids")
