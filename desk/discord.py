@@ -8,15 +8,15 @@ that those of before a restart work after it.
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Final, cast, get_args
+from typing import Any, Final
 
 import discord
 
 from connections.discord import Discord, Told, next_told
-from desk import Did
+from desk import Did, buttons
 from desk import discord_cards as cards
 from languages import Translator
-from models.desk import Action, Verb
+from models.desk import Action
 from models.errors import Rejected
 from triage.desking import Outcome, View
 
@@ -24,16 +24,6 @@ PULSE: Final = 25.0
 MESSAGES: Final = "/channels/{channel_id}/messages"
 MESSAGE: Final = "/channels/{channel_id}/messages/{message_id}"
 CALLBACK: Final = "/interactions/{interaction_id}/{interaction_token}/callback"
-REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
-    "👀": ("claim", ""),
-    "✅": ("published_by_hand", ""),
-    "🙈": ("dismiss", "not-us"),
-    "💤": ("snooze", "60"),
-    "👍": ("correct", "positive"),
-    "👎": ("correct", "negative"),
-}
-TOLD: Final = frozenset({"approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo"})
-"""What is confirmed in words to who did it; the rest is seen on the card."""
 SAY, QUIETLY, WINDOW, AWAY = 4, 6, 9, 7
 """Kinds of answers to an interaction: a message, nothing to see, a window, the message it came from changed."""
 ALONE: Final = 64
@@ -89,7 +79,7 @@ class DiscordDesk:
         elif action.verb == "approve" and not outcome.refused:
             # The preview has done its work: it shows what came of it, without buttons.
             await self._respond(action, AWAY, {**cards.said(outcome.said), "embeds": [], "components": []})
-        elif outcome.said and (outcome.refused or action.verb in TOLD):
+        elif buttons.is_told(action, outcome):
             await self._respond(action, SAY, cards.said(outcome.said))
         else:
             await self._respond(action, QUIETLY, None)
@@ -113,21 +103,24 @@ def to_action(told: Told, own: int) -> Action | None:
     """What was told means to us; None for what is no business of the desk's."""
     if told.interaction is not None:
         return _interaction(told.interaction)
-    if told.reaction is not None and told.reaction.user_id != own:
-        verb, text = REACTIONS.get(str(told.reaction.emoji), ("help", ""))
-        place, who = told.reaction, str(told.reaction.user_id)
-        native_id = f"{place.message_id}:{who}:{place.emoji}"
-        if verb == "help":
-            return None
-        return Action(
-            native_id=native_id,
-            verb=verb,
-            who=who,
-            chat=str(place.channel_id),
-            text=text,
-            message=str(place.message_id),
-        )
+    if told.reaction is not None:
+        return _reaction(told.reaction, own)
     return _note(told.message, own) if told.message is not None else None
+
+
+def _reaction(place: discord.RawReactionActionEvent, own: int) -> Action | None:
+    meant = buttons.REACTIONS.get(str(place.emoji))
+    if meant is None or place.user_id == own:
+        return None
+    verb, text = meant
+    return Action(
+        native_id=f"{place.message_id}:{place.user_id}:{place.emoji}",
+        verb=verb,
+        who=str(place.user_id),
+        chat=str(place.channel_id),
+        text=text,
+        message=str(place.message_id),
+    )
 
 
 def _note(message: discord.Message, own: int) -> Action | None:
@@ -162,29 +155,12 @@ def _interaction(interaction: discord.Interaction) -> Action | None:
     chat = str(interaction.channel_id or "")
     if interaction.type is discord.InteractionType.component:
         message = str(interaction.message.id) if interaction.message else ""
-        return _pressed(str(data.get("custom_id", "")), common, chat, message)
+        return buttons.pressed(str(data.get("custom_id", "")), chat=chat, message=message, **common)
     if interaction.type is discord.InteractionType.modal_submit:
         return _written(data, common)
     if interaction.type is discord.InteractionType.application_command and data.get("name") == "ascolto":
         return Action(verb="help", chat=chat, **common)
     return None
-
-
-def _pressed(token: str, common: dict[str, Any], chat: str, message: str) -> Action | None:
-    verb, *rest = token.split("|", 4)
-    if verb not in get_args(Verb) or len(rest) != 4:
-        return None
-    case, reply, revision, text = rest
-    return Action(
-        verb=cast("Verb", verb),
-        chat=chat,
-        case=_number(case),
-        reply=_number(reply),
-        revision=_number(revision),
-        text=text,
-        message=message,
-        **common,
-    )
 
 
 def _written(data: Mapping[str, Any], common: dict[str, Any]) -> Action | None:
@@ -195,7 +171,3 @@ def _written(data: Mapping[str, Any], common: dict[str, Any]) -> Action | None:
     if kind != cards.EDITOR or not case.isdigit():
         return None
     return Action(verb="draft", chat=chat, case=int(case), text=text, **common)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -1,33 +1,111 @@
-"""What every chat shows of a card, in the reader's words and not yet in the chat's own markup."""
+"""What every chat shows of a card, an alert, a digest or a preview; each chat brings its markup and its limits."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from languages import Translator
-from models.desk import Verb
+from models.text import one_line
 from triage import wording
-from triage.card import Card
+from triage.card import Card, Said
+from triage.desking import AlertView, DigestView, Preview
 
-
-def _(message: str) -> str:
-    return message
-
-
-LABELS: Final[dict[Verb, str]] = {
-    "claim": _("👀 Take it"),
-    "release": _("Put it back"),
-    "edit": _("✍️ Reply"),
-    "suggest": _("💬 Suggestions"),
-    "snooze": _("💤 Sleep"),
-    "dismiss": _("🙈 Dismiss"),
-    "escalate": _("⬆️ Escalate"),
-    "assign": _("Hand over"),
-    "undo": _("↩️ Take it back"),
-    "reopen": _("Open it again"),
-    "retry": _("🔁 Try again"),
-    "published_by_hand": _("It is there"),
-    "not_published": _("It is not there: publish it again"),
-}
 SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
+
+
+QUOTE: Final = 900
+"""Characters of a post or a reply on a card."""
+
+
+class Markup(NamedTuple):
+    """How a chat writes. Each takes plain text, a stranger's perhaps, and makes it harmless."""
+
+    safe: Callable[[str], str]
+    bold: Callable[[str], str]
+    small: Callable[[str], str]
+    quoted: Callable[[str, int], str]
+    """With the most characters of it to show."""
+    link: Callable[[str, str], str]
+    """The words, and the address that they lead to."""
+
+
+def head(card: Card, m: Markup) -> str:
+    """Who, where, about whom, and how many say the same."""
+    grave = "🚨 " if card.grave else ""
+    storm = f" · ×{card.storm}" if card.storm > 1 else ""
+    who = m.bold(f"#{card.case} @{one_line(card.author, 60)}")
+    return f"{grave}{SIGNS[card.sentiment]} {who} · {m.safe(card.platform)} · {m.safe(card.brand)}{storm}"
+
+
+def quotes(card: Card, m: Markup, t: Translator) -> list[str]:
+    """What was said: what it answers, the latest post, what that said before it was edited, and what hangs on it."""
+    said = card.latest
+    if said.deleted:
+        return [m.small(t("The author deleted this post."))]
+    more = len(card.said) - 1
+    lines = [m.small(t.count("{n} earlier post of theirs", "{n} earlier posts of theirs", more))] if more else []
+    if said.before:
+        above = said.before[-1]
+        words = t("to {author}: {text}", author=one_line(above.author, 40), text=one_line(above.text, 200))
+        lines.append(m.small(words))
+    lines.append(m.quoted(said.text, QUOTE))
+    if said.was:
+        lines.append(m.small(t("before the edit: {text}", text=one_line(said.was, 200))))
+    return [*lines, *_media(said, m, t)]
+
+
+def _media(said: Said, m: Markup, t: Translator) -> list[str]:
+    shown = ", ".join(media.alt or wording.media(media.kind, t) for media in said.media[:4])
+    return ["📎 " + m.safe(one_line(shown, 200))] if shown else []
+
+
+def standing(card: Card, m: Markup, t: Translator) -> list[str]:
+    """Where it stands: who has it, what became of the reply, the last note."""
+    word, rest = _stands(card, t)
+    lines, reply = [m.bold(word) + m.safe(rest)], card.reply
+    if reply is not None:
+        lines.append(m.quoted(reply.text, QUOTE))
+        if reply.state == "published" and reply.url.startswith(("http://", "https://")):
+            lines.append("✅ " + m.link(t("see it there"), reply.url))
+        if reply.error:
+            lines.append("⚠️ " + m.safe(one_line(reply.error, 300)))
+    notes = [event for event in card.events if event.kind == "noted"]
+    return [*lines, *("📝 " + m.safe(one_line(note.text, 300)) for note in notes[-1:])]
+
+
+def _stands(card: Card, t: Translator) -> tuple[str, str]:
+    """The word for where it stands, and what belongs to it: who has it, until when it sleeps, why it ended."""
+    word = t(wording.STATE[card.state])
+    if card.holder_name:
+        return word, f" · {card.holder_name}"
+    if card.snoozed_until:
+        return word, f" → {t.moment(card.snoozed_until, card.zone)}"
+    return word, f": {wording.reason(card.ended_reason, t)}" if card.ended_reason else ""
+
+
+def alert(view: AlertView, m: Markup, t: Translator) -> list[str]:
+    called = ["👉 " + m.safe(", ".join(view.called))] if view.called else []
+    return [
+        "🚨 " + m.bold(wording.alert(view.kind, view.reason, t)),
+        m.safe(f"#{view.card.case} @{one_line(view.card.author, 60)}"),
+        m.quoted(view.card.latest.text, 300),
+        *called,
+    ]
+
+
+def digest(view: DigestView, m: Markup) -> list[str]:
+    first, *rest = view.lines
+    return [m.bold(first), *("• " + m.safe(line) for line in rest)]
+
+
+def preview_head(shown: Preview, t: Translator) -> str:
+    if not shown.can_publish:
+        return t("Ascolto cannot publish there for #{case}. Copy this, and open the post:", case=shown.case)
+    return t("This would be published for #{case}:", case=shown.case)
+
+
+def remarks(shown: Preview, m: Markup, t: Translator) -> list[str]:
+    """What the checks found; what stops it first of all."""
+    return [("⛔️ " if finding.stops else "⚠️ ") + m.safe(finding.said(t)) for finding in shown.findings]
 
 
 def chips(card: Card, t: Translator) -> str:
@@ -40,16 +118,6 @@ def chips(card: Card, t: Translator) -> str:
     if card.state in ("waiting", "claimed"):
         found.append(("⏰ " if card.late else "⏳ ") + t.clock(card.due_at, card.zone))
     return " · ".join(found)
-
-
-def standing(card: Card, t: Translator) -> tuple[str, str]:
-    """The word for where it stands, and what belongs to it: who has it, until when it sleeps, why it ended."""
-    word = t(wording.STATE[card.state])
-    if card.holder_name:
-        return word, f" · {card.holder_name}"
-    if card.snoozed_until:
-        return word, f" → {t.moment(card.snoozed_until, card.zone)}"
-    return word, f": {wording.reason(card.ended_reason, t)}" if card.ended_reason else ""
 
 
 def reasons(card: Card, t: Translator) -> list[str]:

@@ -7,30 +7,29 @@ publishes it; nothing typed here ever does. What concerns one person alone is sh
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Final, cast, get_args
+from typing import Any, Final
 
 import msgspec
 
 from connections.slack import Envelope, Slack
-from desk import Did
+from desk import Did, buttons
 from desk import slack_cards as cards
 from languages import Translator
-from models.desk import Action, Verb
+from models.desk import Action
 from models.errors import Rejected
 from triage.desking import Outcome, View
 
-REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
-    "eyes": ("claim", ""),
-    "white_check_mark": ("published_by_hand", ""),
-    "see_no_evil": ("dismiss", "not-us"),
-    "zzz": ("snooze", "60"),
-    "+1": ("correct", "positive"),
-    "thumbsup": ("correct", "positive"),
-    "-1": ("correct", "negative"),
-    "thumbsdown": ("correct", "negative"),
+NAMES: Final[Mapping[str, str]] = {
+    "eyes": "👀",
+    "white_check_mark": "✅",
+    "see_no_evil": "🙈",
+    "zzz": "💤",
+    "+1": "👍",
+    "thumbsup": "👍",
+    "-1": "👎",
+    "thumbsdown": "👎",
 }
-TOLD: Final = frozenset({"approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo"})
-"""What is confirmed to who did it; the rest is seen on the card."""
+"""Slack's names of the reactions that mean something."""
 
 
 class SlackDesk:
@@ -73,7 +72,7 @@ class SlackDesk:
             await self._whisper(action, cards.suggestions(outcome.suggestions, case), t("Suggestions"))
         elif outcome.choices:
             await self._whisper(action, cards.choices(outcome.choices, case), f"#{case}")
-        elif outcome.said and (outcome.refused or action.verb in TOLD):
+        elif buttons.is_told(action, outcome):
             await self._whisper(action, [], cards.safe(outcome.said))
         if action.message.startswith("http") and not outcome.refused:
             # What was asked of them alone has been answered: the little message goes away.
@@ -180,23 +179,14 @@ def to_action(envelope: Envelope, own: str) -> Action | None:
 
 
 def _press(told: _Interaction) -> Action | None:
-    """`verb|case|reply|revision|text`; what does not read so was not made by us."""
     if told.type != "block_actions" or not told.actions:
         return None
     pressed = told.actions[0]
-    verb, *rest = pressed.value.split("|", 4)
-    if verb not in get_args(Verb) or len(rest) != 4:
-        return None
-    case, reply, revision, text = rest
-    return Action(
+    return buttons.pressed(
+        pressed.value,
         native_id=f"{told.user.id}:{pressed.action_ts}:{pressed.action_id}",
-        verb=cast("Verb", verb),
         who=told.user.id,
         chat=told.channel.id,
-        case=_number(case),
-        reply=_number(reply),
-        revision=_number(revision),
-        text=text,
         at=told.trigger_id,
         message=told.response_url if told.container.is_ephemeral else told.container.message_ts,
     )
@@ -219,8 +209,8 @@ def _event(told: _Told, own: str) -> Action | None:
     event = told.event
     if event.user in ("", own) or event.bot_id or event.subtype:
         return None
-    if event.type == "reaction_added" and event.reaction in REACTIONS:
-        verb, text = REACTIONS[event.reaction]
+    if event.type == "reaction_added" and event.reaction in NAMES:
+        verb, text = buttons.REACTIONS[NAMES[event.reaction]]
         place = event.item
         return Action(
             native_id=told.event_id, verb=verb, who=event.user, chat=place.channel, text=text, message=place.ts
@@ -235,7 +225,3 @@ def _event(told: _Told, own: str) -> Action | None:
             message=event.thread_ts,
         )
     return None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None

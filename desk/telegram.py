@@ -23,9 +23,8 @@ from telegram import (
 from telegram.constants import ParseMode
 
 from connections.telegram import Telegram, called
-from desk import Did
+from desk import Did, buttons
 from desk import telegram_cards as cards
-from desk.faces import LABELS
 from languages import Translator
 from models.desk import Action, Verb
 from models.errors import Rejected
@@ -176,30 +175,17 @@ def _typed(number: int, message: Message, verb: Verb, case: int | None = None, t
 
 
 def _pressed(number: int, query: CallbackQuery) -> Action | None:
-    """`verb|case|reply|revision|text`; what does not read so was not made by us."""
-    verb, *rest = (query.data or "").split("|", 4)
-    if verb not in LABELS and verb not in ("approve", "correct", "mute", "note"):
-        return None
-    case, reply, revision, text = (*rest, "", "", "", "")[:4]
-    return Action(
+    return buttons.pressed(
+        query.data or "",
         native_id=str(number),
-        verb=verb,  # type: ignore[arg-type]
         who=str(query.from_user.id),
         chat=str(query.message.chat.id) if query.message else str(query.from_user.id),
-        case=_number(case),
-        reply=_number(reply),
-        revision=_number(revision),
-        text=text,
         at=query.id,
         message=str(query.message.message_id) if query.message else "",
     )
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
 def _asked_for(question: str) -> int | None:
     """The case that a question of ours was about."""
     parts = question.split(MARK)
-    return _number(parts[-2].removeprefix("#")) if len(parts) >= 3 else None
+    return buttons.number(parts[-2].removeprefix("#")) if len(parts) >= 3 else None
