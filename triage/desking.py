@@ -14,7 +14,7 @@ from models.catalogue import Member
 from models.desk import Action, CardPost, Digest, Verb
 from models.errors import Refused
 from models.mention import Author, Sentiment
-from triage import actions, wording
+from triage import actions, replying, wording
 from triage.card import Card, card
 from triage.checks import Finding
 from triage.suggestions import Suggestion, suggest
@@ -177,7 +177,7 @@ async def _suggest(asked: Asked) -> Outcome:
     chosen = next((s for s in found if s.code == asked.text), None)
     if chosen is None:
         raise Refused(_("This suggestion does not fit any more."))
-    reply = await actions.draft(asked.turn, case.id, asked.by, chosen.text, chosen.code)
+    reply = await replying.draft(asked.turn, case.id, asked.by, chosen.text, chosen.code)
     return Outcome(preview=await preview(asked.turn, reply), case=case.id)
 
 
@@ -186,7 +186,7 @@ async def _suggested(asked: Asked, case: Case) -> list[Suggestion]:
 
 
 async def _draft(asked: Asked) -> Outcome:
-    reply = await actions.draft(asked.turn, asked.case, asked.by, asked.text)
+    reply = await replying.draft(asked.turn, asked.case, asked.by, asked.text)
     return Outcome(preview=await preview(asked.turn, reply), case=asked.case)
 
 
@@ -194,7 +194,7 @@ async def preview(turn: Turn, reply: Reply) -> Preview:
     """A draft as it would be published."""
     case = await turn.session.get_one(Case, reply.case_id)
     author = await turn.session.get_one(Author, case.author_id)
-    findings = turn.checker.check(await actions.to_check(turn, case, author, reply.text, reply.connection))
+    findings = turn.checker.check(await replying.to_check(turn, case, author, reply.text, reply.connection))
     return Preview(
         case=case.id,
         reply=reply.id,
@@ -209,7 +209,7 @@ async def preview(turn: Turn, reply: Reply) -> Preview:
 async def _approve(asked: Asked) -> Outcome:
     if asked.action.reply is None or asked.action.revision is None:
         raise Refused(_NO_CASE)
-    await actions.approve(asked.turn, asked.action.reply, asked.action.revision, asked.by)
+    await replying.approve(asked.turn, asked.action.reply, asked.action.revision, asked.by)
     return asked.did(_("Approved. It goes out in ten seconds; until then you can take it back."))
 
 
@@ -219,7 +219,7 @@ async def _undo(asked: Asked) -> Outcome:
     )
     if reply is None:
         raise Refused(_("It has been sent already. It can only be deleted on the platform now."))
-    await actions.undo(asked.turn, reply, asked.by)
+    await replying.undo(asked.turn, reply, asked.by)
     return asked.did(_("Taken back. The draft is as it was."))
 
 
@@ -292,7 +292,7 @@ async def _reopen(asked: Asked) -> Outcome:
 
 async def _again(asked: Asked) -> Outcome:
     """It is not there: said again."""
-    await actions.settle(asked.turn, await _doubtful(asked), asked.by, published=False)
+    await replying.settle(asked.turn, await _doubtful(asked), asked.by, published=False)
     return asked.did(_("It is tried again in ten seconds."))
 
 
@@ -300,9 +300,9 @@ async def _published(asked: Asked) -> Outcome:
     """It is there: either a reply of unknown fate, or one that the member said by hand."""
     case = await asked.turn.session.get_one(Case, asked.case)
     if case.state == "answering":
-        await actions.settle(asked.turn, await _doubtful(asked), asked.by, published=True)
+        await replying.settle(asked.turn, await _doubtful(asked), asked.by, published=True)
     else:
-        await actions.answered_by_hand(asked.turn, case.id, asked.by)
+        await replying.answered_by_hand(asked.turn, case.id, asked.by)
     return asked.did(_("Answered."))
 
 

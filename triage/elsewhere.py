@@ -9,7 +9,7 @@ from models.case import Case, Reply
 from models.mention import Mention, MentionBrand
 from models.post import Post
 from models.text import clean
-from triage import actions
+from triage import replying
 from triage.life import allows
 from triage.turn import Turn
 
@@ -69,7 +69,7 @@ async def _end(turn: Turn, case: Case, post: Post) -> bool:
     await _withdraw(turn, case, replies)
     if not allows(case.state, "answer"):
         return False
-    await actions.found_answered(turn, case, clean(post.text, KEPT), post.url)
+    await replying.found_answered(turn, case, clean(post.text, KEPT), post.url)
     return True
 
 
@@ -77,4 +77,4 @@ async def _withdraw(turn: Turn, case: Case, replies: Sequence[Reply]) -> None:
     """What was approved and not yet said stays unsaid: the colleague was faster."""
     for reply in replies:
         reply.state, reply.error = "withdrawn", None
-        await actions.called_off(turn, case)
+        await replying.called_off(turn, case)

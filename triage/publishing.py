@@ -16,7 +16,7 @@ from models.errors import Paused, Rejected, Unauthorized, Unavailable, Uncertain
 from models.mention import Author, Mention
 from models.reply import Address, Found, Outgoing
 from store.engine import Store
-from triage import actions
+from triage import guards, replying
 from triage.life import after
 from triage.turn import Turn
 
@@ -132,7 +132,7 @@ class Mouth:
             row = await session.get_one(Reply, reply.id)
             row.state, row.published_at, row.error = "published", now, None
             row.native_id, row.url = address.native_id, address.url
-            await actions.answered(turn, await session.get_one(Case, row.case_id), row)
+            await replying.answered(turn, await session.get_one(Case, row.case_id), row)
 
     async def _failed(self, catalogue: Catalogue, now: datetime, reply: Outgoing, reason: str) -> None:
         async with self.store.writing() as session:
@@ -207,5 +207,5 @@ async def _fail(turn: Turn, reply: Reply, reason: str) -> None:
     reply.state, reply.error = "failed", reason
     case.state = after(case.state, "fail")
     case.claimed_by = reply.approved_by
-    case.claim_until = turn.now + timedelta(minutes=actions.CLAIM_MINUTES)
+    case.claim_until = turn.now + timedelta(minutes=guards.CLAIM_MINUTES)
     turn.note(case, "failed", None, reason)

@@ -13,9 +13,9 @@ from models.errors import Refused
 from models.mention import Author, Mention, Sentiment
 from models.post import Post, PostAuthor
 from store.mentions import Concern, Kept, write_posts
-from triage import actions
-from triage.actions import to_check
+from triage import actions, replying
 from triage.checks import Finding
+from triage.replying import to_check
 from triage.turn import Turn
 from web.looking import case_values, known_mention
 from web.pages import page, safe_url, toast
@@ -83,21 +83,21 @@ async def _mute(turn: Turn, case: int, member: int, form: Form) -> None:
 
 
 async def _undo(turn: Turn, _case: int, member: int, form: Form) -> None:
-    await actions.undo(turn, _number(form, "reply"), member)
+    await replying.undo(turn, _number(form, "reply"), member)
 
 
 async def _again(turn: Turn, _case: int, member: int, form: Form) -> None:
-    await actions.settle(turn, _number(form, "reply"), member, published=False)
+    await replying.settle(turn, _number(form, "reply"), member, published=False)
 
 
 async def _found(turn: Turn, _case: int, member: int, form: Form) -> None:
-    await actions.settle(turn, _number(form, "reply"), member, published=True)
+    await replying.settle(turn, _number(form, "reply"), member, published=True)
 
 
 async def _by_hand(turn: Turn, case: int, member: int, form: Form) -> None:
     if form.get("text", "").strip():
-        await actions.draft(turn, case, member, form["text"])
-    await actions.answered_by_hand(turn, case, member, safe_url(form.get("url", "")))
+        await replying.draft(turn, case, member, form["text"])
+    await replying.answered_by_hand(turn, case, member, safe_url(form.get("url", "")))
 
 
 def _number(form: Form, key: str) -> int:
@@ -163,7 +163,7 @@ async def approve(request: web.Request) -> web.Response:
         async with visit.house.store.writing() as session:
             turn = visit.turn(session)
             _all_seen(await _findings(turn, reply), form)
-            await actions.approve(turn, reply.id, reply.revision, visit.member_id)
+            await replying.approve(turn, reply.id, reply.revision, visit.member_id)
     except Refused as refusal:
         sentence, refused = refusal.said(visit.t), True
     if not is_fragment(request):
@@ -181,7 +181,7 @@ async def _form(request: web.Request) -> Form:
 
 
 async def _draft(turn: Turn, case: int, member: int, form: Form) -> Reply:
-    return await actions.draft(turn, case, member, form.get("text", ""), form.get("suggestion") or None)
+    return await replying.draft(turn, case, member, form.get("text", ""), form.get("suggestion") or None)
 
 
 async def _findings(turn: Turn, reply: Reply) -> list[Finding]:

@@ -37,7 +37,7 @@ from models.text import one_line
 from responders.square import SquareVoice
 from store import catalogue as catalogues
 from store import schema, sources
-from triage import actions, wording
+from triage import actions, replying, wording
 from triage.card import Card, card
 from triage.publishing import Mouth
 from triage.turn import Turn
@@ -269,17 +269,17 @@ class Day:
         self._did(slug, f"answers #{number} ({begin}): “{one_line(text, 96)}”")
         if not self._undone:
             self._undone = True
-            await self._do(slug, lambda turn, me: actions.undo(turn, reply, me), number)
+            await self._do(slug, lambda turn, me: replying.undo(turn, reply, me), number)
             await self._draft_and_approve(number, slug, text.replace(" — ", " "), None)
             self._did(slug, f"takes it back within ten seconds, mends the signature and approves #{number} again")
-        self._at(self.now + actions.UNDO, _nothing)
+        self._at(self.now + replying.UNDO, _nothing)
 
     async def _draft_and_approve(self, number: int, slug: str, text: str, code: str | None) -> int:
         async with self.house.store.writing() as session:
             turn = await self._turn(session)
             me = turn.catalogue.members.id_of(slug) or 0
-            reply = await actions.draft(turn, number, me, text, code)
-            await actions.approve(turn, reply.id, reply.revision, me)
+            reply = await replying.draft(turn, number, me, text, code)
+            await replying.approve(turn, reply.id, reply.revision, me)
             return reply.id
 
     async def _do(self, slug: str, action: Callable[[Turn, int], Awaitable[object]], number: int) -> Card:

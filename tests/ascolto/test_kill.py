@@ -18,7 +18,7 @@ from models.mention import Mention, MentionBrand
 from store import catalogue
 from store.engine import Store
 from store.schema import prepare
-from triage import actions
+from triage import actions, replying
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,9 +163,9 @@ async def _approve(house: House, town: Town) -> Reply:
     house.now = utc_now()
     case, ana = (await house.cases())[0], house.member("ana")
     await house.do(actions.claim, case.id, ana)
-    reply = await house.do(actions.draft, case.id, ana, "Ci scusiamo molto.")
-    house.now = utc_now() - actions.UNDO  # the ten seconds have passed
-    return await house.do(actions.approve, reply.id, reply.revision, ana)
+    reply = await house.do(replying.draft, case.id, ana, "Ci scusiamo molto.")
+    house.now = utc_now() - replying.UNDO  # the ten seconds have passed
+    return await house.do(replying.approve, reply.id, reply.revision, ana)
 
 
 async def _published(house: House, reply: Reply) -> bool:

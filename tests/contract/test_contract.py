@@ -25,7 +25,7 @@ from models.mention import Mention
 from models.sentiment import Reader, load
 from responders import Voice
 from store import catalogue as catalogues
-from triage import actions
+from triage import replying
 
 GRIPE = "@ferroviola #ferroviola pessimo servizio, tre ore di ritardo e nessuno risponde"
 
@@ -257,8 +257,8 @@ async def approve(house: House, stage: Stage, case: Case) -> int:
     async with house.store.writing() as session:
         turn = house.turn(session, catalogue)
         house.capabilities["here"] = stage.voice().capabilities
-        draft = await actions.draft(turn, case.id, 1, "@rita ci scusiamo molto")
-        reply = await actions.approve(turn, draft.id, draft.revision, 1)
+        draft = await replying.draft(turn, case.id, 1, "@rita ci scusiamo molto")
+        reply = await replying.approve(turn, draft.id, draft.revision, 1)
         reply.due_at = turn.now
         return reply.id
 

@@ -17,7 +17,7 @@ from models.desk import CardPost, DeskEvent
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
-from triage import actions
+from triage import actions, replying
 from triage.boards import Board
 from triage.publishing import Mouth
 
@@ -124,7 +124,7 @@ async def test_the_whole_walk_from_card_to_receipt(house: House, server: SlackSe
     await desk.act()
     [reply] = await house.all(Reply)
     assert reply.state == "draft"
-    await house.do(actions.approve, reply.id, reply.revision, house.member("ana"))
+    await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
 
     house.later(seconds=10)
     async with http_session() as http:

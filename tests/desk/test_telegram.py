@@ -17,7 +17,7 @@ from models.desk import CardPost, DeskEvent
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
-from triage import actions, clock
+from triage import actions, clock, replying
 from triage.boards import Board
 from triage.publishing import Mouth
 
@@ -156,7 +156,7 @@ async def test_a_click_written_down_before_a_crash_is_acted_on_after_it(house: H
 
 async def test_an_approval_is_for_the_text_that_was_shown(house: House, api: BotApi, desk: Desk):
     case = await house.case()
-    await house.do(actions.draft, case.id, house.member("ana"), "Ci scusiamo molto.")
+    await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo molto.")
     await desk.redraw()
     api.press_label(api.last(GROUP), "✍️", ANA)
     await desk.act()

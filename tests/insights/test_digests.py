@@ -9,7 +9,7 @@ from languages import translator
 from models.catalogue import Chat
 from models.desk import CardPost, Digest
 from store.sources import Seen, write
-from triage import actions
+from triage import actions, replying
 
 
 async def lines(house: House, day: date | None = None, language: str = "en", kind: str = "day") -> list[str]:
@@ -35,7 +35,7 @@ async def test_a_day_in_at_most_twelve_lines(house: House):
     first = (await house.cases())[0]
     await house.do(actions.claim, first.id, ana)
     house.later(minutes=20)
-    await house.do(actions.answered_by_hand, first.id, ana)
+    await house.do(replying.answered_by_hand, first.id, ana)
     seen = Seen(
         kind="ear",
         name="news",

@@ -6,7 +6,7 @@ from models.case import CaseEvent, Reply
 from models.mention import Author, Bookmark, Mention, MentionBrand, MentionVersion
 from models.post import Deletion, PostAuthor
 from store.mentions import Concern, Kept, empty, save_bookmark, search, write_edit, write_posts
-from triage import actions
+from triage import replying
 
 
 async def test_the_same_post_heard_twice_is_one_mention(house: House):
@@ -98,7 +98,7 @@ async def test_an_edit_that_begins_to_speak_of_a_brand_is_a_new_mention(house: H
 
 async def test_a_deletion_empties_the_text_everywhere(house: House):
     case = await house.case("Ferroviola mi ha rubato la borsa (-)")
-    await house.do(actions.draft, case.id, house.member("ana"), "Ci dispiace per la borsa")
+    await house.do(replying.draft, case.id, house.member("ana"), "Ci dispiace per la borsa")
     mention = (await house.all(Mention))[0]
     async with house.store.writing() as session:
         await write_edit(

@@ -6,7 +6,7 @@ from conftest import House
 
 from models.case import Case, CaseEvent, Reply
 from models.errors import Refused
-from triage import actions
+from triage import actions, replying
 
 
 async def test_two_managers_cannot_claim_one_case(house: House):
@@ -41,7 +41,7 @@ async def test_nothing_can_be_done_to_a_case_that_a_colleague_holds(house: House
     for action, arguments in (
         (actions.dismiss, ("boh",)),
         (actions.snooze, (house.now + timedelta(hours=1),)),
-        (actions.draft, ("Salve",)),
+        (replying.draft, ("Salve",)),
         (actions.release, ()),
         (actions.assign, ("bruno",)),
     ):
@@ -54,15 +54,15 @@ async def test_nothing_can_be_done_to_a_case_that_a_colleague_holds(house: House
 async def _draft(house: House, text: str = "Ci scusiamo, ecco: https://ferroviola.example/aiuto") -> tuple[Case, Reply]:
     case = await house.case()
     await house.do(actions.claim, case.id, house.member("ana"))
-    return case, await house.do(actions.draft, case.id, house.member("ana"), text)
+    return case, await house.do(replying.draft, case.id, house.member("ana"), text)
 
 
 async def test_a_reply_cannot_be_approved_in_another_text_than_was_shown(house: House):
     case, reply = await _draft(house)
-    await house.do(actions.draft, case.id, house.member("ana"), "Ci scusiamo molto.")
+    await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo molto.")
     with pytest.raises(Refused, match="has changed since you saw it"):
-        await house.do(actions.approve, reply.id, reply.revision, house.member("ana"))
-    await house.do(actions.approve, reply.id, reply.revision + 1, house.member("ana"))
+        await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
+    await house.do(replying.approve, reply.id, reply.revision + 1, house.member("ana"))
     kept = await house.get(Reply, reply.id)
     assert (kept.state, kept.text, kept.approved_by) == ("approved", "Ci scusiamo molto.", house.member("ana"))
     assert kept.due_at == house.now + timedelta(seconds=10)
@@ -71,7 +71,7 @@ async def test_a_reply_cannot_be_approved_in_another_text_than_was_shown(house: 
 async def test_a_double_click_on_approve_approves_once(house: House):
     _, reply = await _draft(house)
     outcomes = await asyncio.gather(
-        *(house.do(actions.approve, reply.id, reply.revision, house.member("ana")) for _ in range(3)),
+        *(house.do(replying.approve, reply.id, reply.revision, house.member("ana")) for _ in range(3)),
         return_exceptions=True,
     )
     assert sum(isinstance(o, Refused) for o in outcomes) == 2
@@ -80,14 +80,14 @@ async def test_a_double_click_on_approve_approves_once(house: House):
 
 async def test_saving_the_same_text_again_is_no_new_revision(house: House):
     case, reply = await _draft(house, "Ci scusiamo.")
-    again = await house.do(actions.draft, case.id, house.member("ana"), "Ci scusiamo.")
+    again = await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo.")
     assert (again.id, again.revision) == (reply.id, reply.revision)
 
 
 async def test_only_who_holds_the_case_approves(house: House):
     _, reply = await _draft(house)
     with pytest.raises(Refused, match="Ana has had this case"):
-        await house.do(actions.approve, reply.id, reply.revision, house.member("bruno"))
+        await house.do(replying.approve, reply.id, reply.revision, house.member("bruno"))
 
 
 async def test_a_claim_that_ran_out_must_be_taken_again_before_approving(house: House):
@@ -95,9 +95,9 @@ async def test_a_claim_that_ran_out_must_be_taken_again_before_approving(house: 
     house.later(minutes=31)
     await house.do(_tick)
     with pytest.raises(Refused, match="Claim the case first"):
-        await house.do(actions.approve, reply.id, reply.revision, house.member("ana"))
+        await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
     await house.do(actions.claim, case.id, house.member("ana"))
-    await house.do(actions.approve, reply.id, reply.revision, house.member("ana"))
+    await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
 
 
 async def _tick(turn):
@@ -117,15 +117,15 @@ async def _tick(turn):
 async def test_an_unfinished_reply_is_not_approved(house: House, text: str, said: str):
     _, reply = await _draft(house, text)
     with pytest.raises(Refused) as refused:
-        await house.do(actions.approve, reply.id, reply.revision, house.member("ana"))
+        await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
     assert said in str(refused.value)
 
 
 async def test_undo_within_ten_seconds_brings_the_draft_back(house: House):
     case, reply = await _draft(house)
-    await house.do(actions.approve, reply.id, reply.revision, house.member("ana"))
+    await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
     house.later(seconds=9)
-    await house.do(actions.undo, reply.id, house.member("ana"))
+    await house.do(replying.undo, reply.id, house.member("ana"))
     kept, case = await house.get(Reply, reply.id), await house.get(Case, case.id)
     assert (kept.state, kept.approved_by, case.state, case.claimed_by) == (
         "draft",
@@ -144,10 +144,10 @@ async def test_a_note_is_never_a_reply(house: House):
 async def test_where_no_voice_speaks_the_reply_is_copied_and_kept(house: House):
     case = await house.case(platform="x")
     ana = house.member("ana")
-    reply = await house.do(actions.draft, case.id, ana, "Ci scusiamo molto.")
+    reply = await house.do(replying.draft, case.id, ana, "Ci scusiamo molto.")
     with pytest.raises(Refused, match="copy the reply and open the post"):
-        await house.do(actions.approve, reply.id, reply.revision, ana)
-    await house.do(actions.answered_by_hand, case.id, ana, "https://x.example/1")
+        await house.do(replying.approve, reply.id, reply.revision, ana)
+    await house.do(replying.answered_by_hand, case.id, ana, "https://x.example/1")
     kept = await house.get(Reply, reply.id)
     assert (kept.state, kept.approved_by, kept.url) == ("published", ana, "https://x.example/1")
     assert (await house.get(Case, case.id)).state == "answered"
@@ -193,7 +193,7 @@ async def test_a_removed_member_can_do_nothing_more(house: House):
     gone = msgspec.structs.replace(house.catalogue.members[ana], archived=True)
     await house.apply(Contents(members=(gone,)))
     with pytest.raises(Refused, match="not a member any more"):
-        await house.do(actions.draft, case.id, ana, "Salve")
+        await house.do(replying.draft, case.id, ana, "Salve")
 
 
 async def test_escalation_goes_up_the_chain_and_then_to_everyone(house: House):

@@ -5,7 +5,7 @@ from conftest import House
 
 from models.case import Alert, Case, CaseEvent
 from models.mention import MentionBrand
-from triage import actions
+from triage import actions, replying
 
 
 async def test_a_complaint_opens_a_case_and_a_chat_does_not(house: House):
@@ -74,7 +74,7 @@ async def _answered(house: House) -> Case:
     case = await house.case(thread="t1")
     ana = house.member("ana")
     await house.do(actions.claim, case.id, ana)
-    await house.do(actions.answered_by_hand, case.id, ana)
+    await house.do(replying.answered_by_hand, case.id, ana)
     return case
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 from conftest import House
 
 from models.case import Alert, Case, CaseEvent
-from triage import actions, clock
+from triage import actions, clock, replying
 
 
 async def test_a_claim_runs_out(house: House):
@@ -44,7 +44,7 @@ async def test_an_answered_case_is_never_late(house: House):
     case = await house.case()
     ana = house.member("ana")
     await house.do(actions.claim, case.id, ana)
-    await house.do(actions.answered_by_hand, case.id, ana)
+    await house.do(replying.answered_by_hand, case.id, ana)
     house.later(hours=5)
     await house.do(clock.tick)
     assert await house.all(Alert) == []

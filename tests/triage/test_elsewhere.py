@@ -4,7 +4,7 @@ from conftest import House
 
 from models.case import Case, Reply
 from models.post import Post
-from triage import actions
+from triage import actions, replying
 from triage.card import card
 from triage.elsewhere import answered_there
 
@@ -30,8 +30,8 @@ async def test_the_case_is_answered_and_shows_what_was_said(house: House):
 async def test_what_we_published_ourselves_is_no_news(house: House):
     case = await house.case()
     await house.do(actions.claim, case.id, house.member("ana"))
-    draft = await house.do(actions.draft, case.id, house.member("ana"), "Ci scusiamo")
-    await house.do(actions.approve, draft.id, draft.revision, house.member("ana"))
+    draft = await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo")
+    await house.do(replying.approve, draft.id, draft.revision, house.member("ana"))
     async with house.store.writing() as session:
         row = await session.get_one(Reply, draft.id)
         row.state, row.native_id = "published", "own1"
@@ -41,8 +41,8 @@ async def test_what_we_published_ourselves_is_no_news(house: House):
 async def test_a_reply_on_its_way_is_settled_by_who_sends_it(house: House):
     case = await house.case()
     await house.do(actions.claim, case.id, house.member("ana"))
-    draft = await house.do(actions.draft, case.id, house.member("ana"), "Ci scusiamo")
-    await house.do(actions.approve, draft.id, draft.revision, house.member("ana"))
+    draft = await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo")
+    await house.do(replying.approve, draft.id, draft.revision, house.member("ana"))
     async with house.store.writing() as session:
         (await session.get_one(Reply, draft.id)).state = "sending"
     assert await found(house, ours(house, "p1")) == 0
@@ -52,8 +52,8 @@ async def test_a_reply_on_its_way_is_settled_by_who_sends_it(house: House):
 async def test_an_approved_reply_is_withdrawn_when_a_colleague_was_faster(house: House):
     case = await house.case()
     await house.do(actions.claim, case.id, house.member("ana"))
-    draft = await house.do(actions.draft, case.id, house.member("ana"), "Ci scusiamo molto")
-    await house.do(actions.approve, draft.id, draft.revision, house.member("ana"))
+    draft = await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo molto")
+    await house.do(replying.approve, draft.id, draft.revision, house.member("ana"))
     assert await found(house, ours(house, "p1")) == 1
     assert (await house.get(Reply, draft.id)).state == "withdrawn"
     assert (await house.cases())[0].state == "answered"

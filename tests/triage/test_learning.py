@@ -14,7 +14,7 @@ from models.sentiment import Reader, Reading
 from models.sentiment.classifier import LABELS, Classified, Floats
 from models.sentiment.language import Identifier
 from store import learned as rows
-from triage import actions, learning
+from triage import actions, learning, replying
 from triage.learning import Heads
 from triage.reading import Triage
 
@@ -57,7 +57,7 @@ async def taught(house: House, reader: Reader, corrections: int, platform: str =
         if "mare" in text:
             await house.do(actions.correct, case_id, ana, "positive")
         else:
-            await house.do(actions.answered_by_hand, case_id, ana)
+            await house.do(replying.answered_by_hand, case_id, ana)
 
 
 async def read_as(house: House, text: str) -> str | None:

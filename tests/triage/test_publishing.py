@@ -7,7 +7,7 @@ from conftest import House
 from models.case import Case, Reply
 from models.errors import Paused, Refused, Rejected, Unauthorized, Unavailable, Uncertain
 from models.reply import Address, Found, Outgoing
-from triage import actions, publishing
+from triage import publishing, replying
 from triage.publishing import Mouth
 
 
@@ -43,8 +43,8 @@ class Platform:
 async def approved(house: House) -> Reply:
     case = await house.case()
     ana = house.member("ana")
-    reply = await house.do(actions.draft, case.id, ana, "Ci scusiamo molto.")
-    return await house.do(actions.approve, reply.id, reply.revision, ana)
+    reply = await house.do(replying.draft, case.id, ana, "Ci scusiamo molto.")
+    return await house.do(replying.approve, reply.id, reply.revision, ana)
 
 
 async def speak(house: House, platform: Platform) -> None:
@@ -69,7 +69,7 @@ async def test_undo_after_it_was_sent_says_so(house: House, approved: Reply):
     house.later(seconds=10)
     await speak(house, Platform())
     with pytest.raises(Refused, match="has been sent already"):
-        await house.do(actions.undo, approved.id, house.member("ana"))
+        await house.do(replying.undo, approved.id, house.member("ana"))
 
 
 async def test_a_crash_after_the_platform_took_it_finds_it_and_does_not_say_it_twice(house: House, approved: Reply):
@@ -112,7 +112,7 @@ async def test_where_the_platform_cannot_tell_a_member_is_asked(house: House, ap
         house.later(minutes=10)
         await speak(house, platform)
     assert platform.calls == 1
-    await house.do(actions.settle, approved.id, house.member("ana"), published=True)
+    await house.do(replying.settle, approved.id, house.member("ana"), published=True)
     assert (await house.get(Reply, approved.id)).state == "published"
     assert (await house.get(Case, approved.case_id)).state == "answered"
 
@@ -124,7 +124,7 @@ async def test_a_member_who_does_not_find_it_there_has_it_sent_again(house: Hous
     await speak(house, platform)
     house.later(seconds=20)
     await speak(house, platform)
-    await house.do(actions.settle, approved.id, house.member("bruno"), published=False)
+    await house.do(replying.settle, approved.id, house.member("bruno"), published=False)
     house.later(seconds=10)
     await speak(house, platform)
     assert (await house.get(Reply, approved.id)).state == "published"
@@ -166,7 +166,7 @@ async def test_rejected_goes_back_to_its_manager_with_the_reason_and_can_be_trie
     reply, case = await house.get(Reply, approved.id), await house.get(Case, approved.case_id)
     assert (reply.state, reply.error) == ("failed", "the post was deleted")
     assert (case.state, case.claimed_by) == ("claimed", house.member("ana"))
-    await house.do(actions.settle, approved.id, house.member("ana"), published=False)
+    await house.do(replying.settle, approved.id, house.member("ana"), published=False)
     house.later(seconds=10)
     await speak(house, platform)
     assert (await house.get(Reply, approved.id)).state == "published"

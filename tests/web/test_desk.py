@@ -6,7 +6,7 @@ from conftest import House
 
 from models.case import Case, Reply
 from models.mention import Mention, MovedBy
-from triage import actions
+from triage import actions, replying
 from web.pages import marked
 
 
@@ -98,7 +98,7 @@ HOSTILE = [
 async def test_a_strangers_words_are_only_words(desk, house: House, words: str):
     case = await house.case(f"Ferroviola {words} (-)", author=words, url="javascript:alert(1)")
     await house.do(actions.note, case.id, house.member("ana"), words)
-    await house.do(actions.draft, case.id, house.member("ana"), words)
+    await house.do(replying.draft, case.id, house.member("ana"), words)
     browser = await desk.enter("ana")
     for path in ("/", f"/cases/{case.id}", "/mentions", "/digest"):
         async with browser.get(path, headers={"HX-Request": "false"}) as answer:

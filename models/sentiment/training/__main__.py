@@ -66,6 +66,10 @@ class Making:
         self.validation = sets.public(data, "val")
         leaks = sets.Leaks(example.text for known in self.validation.values() for example in known)
         train = sets.public(data, "train", free_only=free_only)
+        if not train or not self.validation:
+            raise SystemExit(
+                f"There are no sets under {data}: DATA is the folder that holds sentiment/train and sentiment/val."
+            )
         self.train = {name: sets.without_leaks(known, leaks) for name, known in train.items()}
         self.always = [e for name, known in self.written.items() if name[-1] == sets.ALWAYS for e in known]
         self.folds = sorted({name[-1] for name in self.written} - {sets.ALWAYS})
