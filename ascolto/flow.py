@@ -143,7 +143,7 @@ async def clock_step(house: House) -> int:
     """All that is due now; a transaction is opened only when something is."""
     catalogue, now = await house.catalogue(), house.now()
     async with house.store.reading() as session:
-        anything = await clock.is_due(session, now) or await digests.due(session, catalogue, now)
+        anything = await clock.is_due(session, catalogue, now) or await digests.due(session, catalogue, now)
     if not anything:
         return 0
     async with house.store.writing() as session:

@@ -11,7 +11,7 @@ import msgspec
 from languages import Translator
 from models.desk import Action, Verb
 from triage.card import Card
-from triage.desking import Choice, Outcome, Preview
+from triage.desking import AlertView, Choice, Outcome, Preview
 from triage.suggestions import Suggestion
 
 
@@ -33,8 +33,11 @@ LABELS: Final[dict[Verb, str]] = {
     "retry": _("🔁 Try again"),
     "published_by_hand": _("It is there"),
     "not_published": _("It is not there: publish it again"),
+    "review": _("👁 Look, then say yes"),
+    "send_back": _("↩️ Send it back"),
+    "mute_alert": _("🔕 Mute this"),
 }
-LIKELY: Final = frozenset({"claim", "edit", "approve"})
+LIKELY: Final = frozenset({"claim", "edit", "approve", "review"})
 """Shown as the ones to press."""
 REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
     "👀": ("claim", ""),
@@ -44,7 +47,11 @@ REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
     "👍": ("correct", "positive"),
     "👎": ("correct", "negative"),
 }
-TOLD: Final = frozenset({"approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo"})
+TOLD: Final = frozenset(
+    {
+        "approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo", "send_back", "unmute_alert",
+    }
+)  # fmt: skip
 """What is confirmed in words to who did it; the rest is seen on the card."""
 
 
@@ -70,8 +77,10 @@ def on_card(card: Card, t: Translator) -> list[Button]:
     return [_labelled(verb, card.case, t) for verb in card.buttons]
 
 
-def on_alert(card: Card, t: Translator) -> list[Button]:
-    return [_labelled("claim", card.case, t)]
+def on_alert(view: AlertView, t: Translator) -> list[Button]:
+    first = _labelled("review" if view.kind == "approval" else "claim", view.card.case, t)
+    mute = msgspec.structs.replace(_labelled("mute_alert", view.card.case, t), text=view.pattern)
+    return [first, mute] if view.pattern else [first]
 
 
 def on_preview(shown: Preview, t: Translator) -> list[Button]:
@@ -79,10 +88,20 @@ def on_preview(shown: Preview, t: Translator) -> list[Button]:
     edit = _labelled("edit", shown.case, t)
     if not shown.can_publish:
         return [Button(words=t("I have answered there"), verb="published_by_hand", case=shown.case), edit]
+    if shown.proposed and not shown.may_second:
+        return [_labelled("undo", shown.case, t)]
+    back = [_labelled("send_back", shown.case, t)] if shown.proposed else []
     if any(finding.stops for finding in shown.findings):
-        return [edit]
-    approve = Button(words=t("✅ Approve"), verb="approve", case=shown.case, reply=shown.reply, revision=shown.revision)
-    return [approve, edit]
+        return [edit, *back]
+    asks = shown.wanted and not shown.may_second
+    approve = Button(
+        words=t("🙋 Ask for a second yes") if asks else t("✅ Approve"),
+        verb="approve",
+        case=shown.case,
+        reply=shown.reply,
+        revision=shown.revision,
+    )
+    return [approve, edit, *back]
 
 
 def of_choices(found: Sequence[Choice], case: int) -> list[Button]:

@@ -40,6 +40,7 @@ MARKUP: Final = Markup(
     small=lambda text: f"-# {safe(text)}",
     quoted=lambda text, limit: "> " + safe(one_line(text, limit)),
     link=lambda words, url: f"{safe(words)}: {url}",
+    ping=lambda name, identity: f"<@{identity}>" if identity.isdigit() else safe(name),
 )
 
 
@@ -48,8 +49,11 @@ def render(view: View, t: Translator) -> Body:
     if isinstance(view, DigestView):
         return _body(_embed(faces.digest(view, MARKUP)), [])
     if isinstance(view, AlertView):
-        row = [*map(_button, buttons.on_alert(view.card, t)), *_open(view.card, t)]
-        return _body(_embed(faces.alert(view, MARKUP, t), color=COLOURS["negative"]), row)
+        row = [*map(_button, buttons.on_alert(view, t)), *_open(view.card, t)]
+        body = _body(_embed(faces.alert(view, MARKUP, t), color=COLOURS["negative"]), row)
+        # What stands in an embed calls nobody.
+        who = [called.identity for called in view.called if called.identity.isdigit()]
+        return body | {"content": " ".join(f"<@{one}>" for one in who), "allowed_mentions": {"parse": [], "users": who}}
     lines = [
         faces.head(view, MARKUP),
         MARKUP.small(faces.chips(view, t)),

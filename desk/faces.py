@@ -26,6 +26,8 @@ class Markup(NamedTuple):
     """With the most characters of it to show."""
     link: Callable[[str, str], str]
     """The words, and the address that they lead to."""
+    ping: Callable[[str, str], str]
+    """A colleague's name, and their id on this chat, at which they are called."""
 
 
 def head(card: Card, m: Markup) -> str:
@@ -75,6 +77,8 @@ def standing(card: Card, m: Markup, t: Translator) -> list[str]:
 def _stands(card: Card, t: Translator) -> tuple[str, str]:
     """The word for where it stands, and what belongs to it: who has it, until when it sleeps, why it ended."""
     word = t(wording.STATE[card.state])
+    if card.proposal:
+        return t("waits for a second yes"), f" · {card.holder_name} · {len(card.proposal.said_yes)}/{card.wanted}"
     if card.holder_name:
         return word, f" · {card.holder_name}"
     if card.snoozed_until:
@@ -83,13 +87,19 @@ def _stands(card: Card, t: Translator) -> tuple[str, str]:
 
 
 def alert(view: AlertView, m: Markup, t: Translator) -> list[str]:
-    called = ["👉 " + m.safe(", ".join(view.called))] if view.called else []
-    return [
+    lines = [
         "🚨 " + m.bold(wording.alert(view.kind, view.reason, t)),
         m.safe(f"#{view.card.case} @{one_line(view.card.author, 60)}"),
         m.quoted(view.card.latest.text, 300),
-        *called,
     ]
+    if view.others:
+        named = ", ".join(f"#{case} @{one_line(author, 40)}" for case, author in view.worst)
+        more = view.others - len(view.worst)
+        words = t("and like it: {cases}", cases=named)
+        lines.append(m.safe(words + (" " + t("and {count} more", count=more) if more > 0 else "")))
+    if view.called:
+        lines.append("👉 " + ", ".join(m.ping(called.name, called.identity) for called in view.called[:10]))
+    return lines
 
 
 def digest(view: DigestView, m: Markup) -> list[str]:
@@ -98,6 +108,8 @@ def digest(view: DigestView, m: Markup) -> list[str]:
 
 
 def preview_head(shown: Preview, t: Translator) -> str:
+    if shown.proposed and shown.was:
+        return t("An approver has changed it. This would be published for #{case}:", case=shown.case)
     if not shown.can_publish:
         return t("Ascolto cannot publish there for #{case}. Copy this, and open the post:", case=shown.case)
     return t("This would be published for #{case}:", case=shown.case)

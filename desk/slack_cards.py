@@ -50,6 +50,7 @@ MARKUP: Final = Markup(
     small=lambda text: f"_{bare(text)}_",
     quoted=quoted,
     link=lambda words, url: f"<{safe(url).replace('|', '%7C')}|{bare(words)}>",
+    ping=lambda name, identity: f"<@{identity}>" if identity.isalnum() else bare(name),
 )
 
 
@@ -59,7 +60,7 @@ def render(view: View, t: Translator) -> tuple[list[Block], str]:
         return [_section(faces.digest(view, MARKUP))], safe(view.lines[0])
     if isinstance(view, AlertView):
         lines = faces.alert(view, MARKUP, t)
-        return [_section(lines), _row(buttons.on_alert(view.card, t), _open(view.card, t))], lines[0]
+        return [_section(lines), _row(buttons.on_alert(view, t), _open(view.card, t))], lines[0]
     blocks = [
         _section([faces.head(view, MARKUP)]),
         _context(faces.chips(view, t)),

@@ -32,6 +32,9 @@ MARKUP: Final = Markup(
     small=lambda text: f"<i>{escape(text)}</i>",
     quoted=lambda text, limit: f"<blockquote>{escape(one_line(text, limit))}</blockquote>",
     link=lambda words, url: f'<a href="{escape(url, quote=True)}">{escape(words)}</a>',
+    ping=lambda name, identity: (
+        f'<a href="tg://user?id={identity}">{escape(name)}</a>' if identity.isdigit() else escape(name)
+    ),
 )
 
 
@@ -40,7 +43,7 @@ def render(view: View, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]
     if isinstance(view, DigestView):
         return "\n".join(faces.digest(view, MARKUP)), None
     if isinstance(view, AlertView):
-        return "\n".join(faces.alert(view, MARKUP, t)), _keyboard(buttons.on_alert(view.card, t), _open(view.card, t))
+        return "\n".join(faces.alert(view, MARKUP, t)), _keyboard(buttons.on_alert(view, t), _open(view.card, t))
     lines = [
         faces.head(view, MARKUP),
         escape(faces.chips(view, t)),

@@ -15,7 +15,8 @@ _IS_OPEN = text("state IN ('waiting', 'claimed', 'snoozed', 'answering')")
 EventKind = Literal[
     "opened", "heard", "claimed", "released", "expired", "assigned", "snoozed", "woke", "dismissed", "reopened",
     "escalated", "late", "noted", "approved", "undone", "published", "failed", "unknown", "copied", "corrected", "muted",
-    "edited", "deleted", "answered there",
+    "edited", "deleted", "answered there", "proposed", "seconded", "amended", "sent back",
+    "handed over",
 ]  # fmt: skip
 
 
@@ -116,7 +117,7 @@ class CaseBand(Base):
     brand_id: Mapped[BrandId]
 
 
-ReplyState = Literal["draft", "approved", "sending", "published", "failed", "unknown", "withdrawn"]
+ReplyState = Literal["draft", "proposed", "approved", "sending", "published", "failed", "unknown", "withdrawn"]
 IN_FLIGHT: tuple[ReplyState, ...] = ("approved", "sending", "unknown")
 _IN_FLIGHT = text("state IN ('approved', 'sending', 'unknown')")
 _DRAFT = text("state = 'draft'")
@@ -124,6 +125,8 @@ _DRAFT = text("state = 'draft'")
 
 class Reply(Base):
     """What we say: a draft until a member approves the revision shown, then due, sending, and published or not.
+
+    Where its queue wants more eyes, its author's yes makes it `proposed`, and theirs `approved`.
 
     `key` is what the platform is told so that asking twice publishes once, where it has such a thing.
     """
@@ -163,11 +166,38 @@ class Reply(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class Approval(Base):
+    """A member's yes to one revision of a reply that waits for it."""
+
+    __tablename__ = "approval"
+
+    reply_id: Mapped[int] = mapped_column(ForeignKey("reply.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id"), primary_key=True)
+    at: Mapped[When]
+
+
+class ReplyVersion(Base):
+    """What a reply said when it was proposed, and each time an approver changed it."""
+
+    __tablename__ = "reply_version"
+
+    reply_id: Mapped[int] = mapped_column(ForeignKey("reply.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[MemberId]
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[When]
+
+
 class Alert(Base):
     """Something a team must see now. `key` makes each one be raised once."""
 
     __tablename__ = "alert"
-    __table_args__ = (UniqueConstraint("key"), Index("ix_alert_raised_at", "raised_at"))
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_alert_raised_at", "raised_at"),
+        Index("ix_alert_grouped_in", "grouped_in"),
+    )
 
     id: Mapped[Id]
     key: Mapped[str]
@@ -179,3 +209,24 @@ class Alert(Base):
     called: Mapped[str] = mapped_column(default="")
     """The members called by name, comma separated slugs."""
     raised_at: Mapped[When]
+    pattern: Mapped[str] = mapped_column(default="", server_default="")
+    """What can be muted: `legal:avvocato`; empty for what cannot."""
+    grouped_in: Mapped[int | None] = mapped_column(BigNumber)
+    """The alert that stands for this one too, when many came at once."""
+    revision: Mapped[int] = mapped_column(default=1, server_default="1")
+
+
+class AlertMute(Base):
+    """A pattern that raises no alerts for a brand until a day; its cases are opened and weighed as before."""
+
+    __tablename__ = "alert_mute"
+    __table_args__ = (Index("ix_alert_mute_brand_id", "brand_id", "pattern"),)
+
+    id: Mapped[Id]
+    brand_id: Mapped[BrandId]
+    pattern: Mapped[str]
+    muted_by: Mapped[MemberId]
+    muted_at: Mapped[When]
+    until: Mapped[When]
+    silenced: Mapped[int] = mapped_column(default=0)
+    """How many alerts it has kept quiet: nothing is silent without a count."""

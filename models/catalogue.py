@@ -26,6 +26,9 @@ ROLES: tuple[Role, ...] = ("manager", "approver", "lead", "admin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERYONE = "everyone"
 """In a queue's chain: the whole team."""
+HOLDER, ON_CALL, LEAD = "holder", "on-call", "lead"
+"""In a queue's chain: who holds the case, the next of the rota who is there, the leads of the team."""
+STEPS = (EVERYONE, HOLDER, ON_CALL, LEAD)
 
 
 class BrandQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,12 +67,31 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chat: str
 
 
+class Shift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is on call when, in the order in which they are called; an end before the begin is on the next day."""
+
+    days: str = "mon-sun"
+    hours: str = "00:00-24:00"
+    members: tuple[Slug, ...]
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days on which a member is away, both included, and who stands in."""
+
+    first: date
+    last: date
+    cover: str = ""
+
+
 class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where cases wait.
 
     Takes the cases of its `brands` in its `languages` about its `topics` (none named: any). `hours` maps days ("mon-fri",
     "sat") to opening times ("09:00-18:00"), none named: always open. Deadlines are minutes of those hours. `chain` names
-    who is called, step after step, when a case is late, grave or escalated: a member, or "everyone".
+    who is called, step after step, when a case is late or escalated: a member, "holder", "on-call" (of the `rota`), "lead" or
+    "everyone". From `loud_followers` readers on, a negative author is grave. A reply goes out on its
+    author's own yes, or after that of so many `approvals` by approvers beside; `risky_approvals` counts for what is grave or
+    part of a crisis, where it asks for more.
     """
 
     slug: Slug
@@ -87,8 +109,12 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     step_minutes: Annotated[int, msgspec.Meta(ge=1)] = 30
     team: tuple[Slug, ...] = ()
     chain: tuple[Slug, ...] = ()
+    rota: tuple[Shift, ...] = ()
+    loud_followers: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     chats: tuple[Chat, ...] = ()
     digest_at: str = "08:30"
+    approvals: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
+    risky_approvals: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
     archived: bool = False
 
     @property
@@ -97,7 +123,11 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person of ours. `brands` empty means all; `identities` maps a desk's platform to the person's id there."""
+    """A person of ours. `brands` empty means all; `identities` maps a desk's platform to the person's id there.
+
+    In `quiet` hours (days to times of their own zone, over midnight too) and on `away` days they are called only when nobody
+    else is there.
+    """
 
     slug: Slug
     name: str
@@ -106,6 +136,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     language: LanguageCode = "en"
     zone: str = "Europe/Rome"
     identities: dict[str, str] = {}
+    quiet: dict[str, str] = {}
+    away: tuple[Absence, ...] = ()
     archived: bool = False
 
     def sees(self, brand: str) -> bool:
@@ -324,14 +356,23 @@ def _queue_problems(contents: Contents) -> Iterator[str]:
         for slug in queue.brands:
             if slug not in brands:
                 yield f"queue {queue.slug}: there is no brand {slug}"
-        for slug in (*queue.team, *queue.chain):
-            if slug not in members and slug != EVERYONE:
+        wanted = max(queue.approvals, queue.risky_approvals)
+        able = [m for m in contents.members if m.slug in queue.team and m.at_least("approver") and not m.archived]
+        if wanted and len(able) <= wanted:
+            yield f"queue {queue.slug}: {wanted + 1} of its team must be approvers, so that {wanted} are left beside an author"
+        on_call = tuple(slug for shift in queue.rota for slug in shift.members)
+        if ON_CALL in queue.chain and not on_call:
+            yield f"queue {queue.slug}: its chain calls who is on call, and there is no rota"
+        for slug in (*queue.team, *queue.chain, *on_call):
+            if slug not in members and slug not in STEPS:
                 yield f"queue {queue.slug}: there is no member {slug}"
         if not known_zone(queue.zone):
             yield f"queue {queue.slug}: there is no time zone {queue.zone}"
         try:
             opening_times(queue.hours)
             clock_time(queue.digest_at)
+            for shift in queue.rota:
+                wall_spans({shift.days: shift.hours})
         except ValueError as error:
             yield f"queue {queue.slug}: {error}"
 
@@ -345,6 +386,15 @@ def _member_problems(contents: Contents) -> Iterator[str]:
         for slug in member.brands:
             if slug not in brands:
                 yield f"member {member.slug}: there is no brand {slug}"
+        try:
+            wall_spans(member.quiet)
+        except ValueError as error:
+            yield f"member {member.slug}: {error}"
+        for absence in member.away:
+            if absence.last < absence.first:
+                yield f"member {member.slug}: an absence ends before it begins"
+            if absence.cover and absence.cover not in {other.slug for other in contents.members}:
+                yield f"member {member.slug}: there is no member {absence.cover}"
         for desk, ident in member.identities.items():
             other = taken.setdefault((desk, ident), member.slug)
             if other != member.slug:
@@ -380,6 +430,18 @@ def opening_times(hours: Mapping[str, str]) -> dict[int, tuple[time, time]]:
         for day in _days(days):
             opening[day] = (start, end)
     return opening
+
+
+def wall_spans(hours: Mapping[str, str]) -> list[tuple[int, time, time]]:
+    """(weekday, begin, end) of each; an end at or before its begin is on the day after. Raises ValueError with a sentence."""
+    found = []
+    for days, span in hours.items():
+        begins, dash, ends = span.partition("-")
+        if not dash:
+            raise ValueError(f"“{span}” is not like 22:00-07:00")
+        end = time() if ends.strip() == "24:00" else clock_time(ends)
+        found += [(day, clock_time(begins), end) for day in _days(days)]
+    return found
 
 
 def _days(text: str) -> range:

@@ -54,7 +54,7 @@ async def lagging(session: AsyncSession, desk: str, now: datetime, limit: int) -
     """Cards that show less than there is, alerts before cases before digests, the worst case first."""
     behind = or_(
         and_(CardPost.subject == "case", CardPost.shown < Case.revision),
-        and_(CardPost.subject == "alert", CardPost.shown == 0, Alert.id.is_not(None)),
+        and_(CardPost.subject == "alert", CardPost.shown < Alert.revision),
         and_(CardPost.subject == "digest", CardPost.shown == 0, Digest.id.is_not(None)),
     )
     turn = case({"alert": 0, "case": 1}, value=CardPost.subject, else_=2)

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.case import Case, CaseEvent, Reply
+from models.case import Case, CaseEvent, Reply, ReplyVersion
 from models.mention import Author, Bookmark, Earlier, Mention, MentionBrand, MentionVersion
 from models.post import Deletion, Post, PostAuthor
 from models.text import clean, fold
@@ -119,10 +119,10 @@ async def empty(session: AsyncSession, deletion: Deletion, now: datetime) -> Wri
         .where(MentionBrand.mention_id == known.id)
         .values(why="", moved=(), read_at=func.coalesce(MentionBrand.read_at, now))
     )
+    drafts = select(Reply.id).where(Reply.mention_id == known.id, Reply.state.in_(("draft", "proposed")))
+    await session.execute(delete(ReplyVersion).where(ReplyVersion.reply_id.in_(drafts)))
     await session.execute(
-        update(Reply)
-        .where(Reply.mention_id == known.id, Reply.state == "draft")
-        .values(text="", revision=Reply.revision + 1)
+        update(Reply).where(Reply.id.in_(drafts)).values(state="draft", text="", revision=Reply.revision + 1)
     )
     await _tell_cases(session, known.id, "deleted", now)
     return Written(deleted=1)

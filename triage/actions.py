@@ -5,17 +5,18 @@ happened is written down, and the case's revision counts up so that every desk d
 Refused with a sentence to show.
 """
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
 
 from models.case import Case
-from models.catalogue import EVERYONE
 from models.errors import Refused
 from models.mention import Author, AuthorMute, Mention, MentionBrand, Sentiment
-from models.text import clean
+from models.text import clean, fold
 from triage import alerts, cards, cases, guards
+from triage.calling import absence, next_call
 from triage.guards import CLAIM_MINUTES
 from triage.matching import BY_HAND
 from triage.turn import Turn
@@ -39,6 +40,7 @@ async def claim(turn: Turn, case_id: int, member_id: int) -> Case:
 
 async def release(turn: Turn, case_id: int, member_id: int) -> Case:
     case = await guards.mine(turn, case_id, member_id)
+    await guards.shelve(turn, case)
     await guards.swap(turn, case, "release")
     case.claimed_by = case.claim_until = None
     turn.note(case, "released", member_id)
@@ -51,10 +53,14 @@ async def assign(turn: Turn, case_id: int, member_id: int, to: str, note: str = 
     found = turn.catalogue.members.named(to)
     if found is None or found[1].archived:
         raise Refused("There is no member {member}.", member=to)
+    gone = absence(found[1], turn.now)
+    if gone is not None:
+        raise Refused("{member} is away until {day}.", member=found[1].name, day=gone.last.isoformat())
     if not found[1].sees(turn.brand(case).slug):
         raise Refused("{member} does not see {brand}.", member=found[1].name, brand=turn.brand(case).name)
     if case.claimed_by not in (None, member_id) and not guards.member_of(turn, member_id).at_least("lead"):
         raise Refused("Only a lead may move a case that a colleague has claimed.")
+    await guards.shelve(turn, case)
     await guards.swap(turn, case, "assign")
     case.claimed_by, case.claim_until, case.snoozed_until = found[0], guards.lease(turn, case), None
     turn.note(case, "assigned", member_id, clean(note, MAX_NOTE), to=to)
@@ -67,6 +73,7 @@ async def snooze(turn: Turn, case_id: int, member_id: int, until: datetime) -> C
         raise Refused("That time has passed already.")
     if until > turn.now + timedelta(days=30):
         raise Refused("A case can sleep for thirty days at most.")
+    await guards.shelve(turn, case)
     await guards.swap(turn, case, "snooze")
     case.snoozed_until, case.claimed_by, case.claim_until = until, None, None
     turn.note(case, "snoozed", member_id, until=until.isoformat())
@@ -112,21 +119,12 @@ async def escalate(turn: Turn, case_id: int, member_id: int, reason: str = "") -
     case = await guards.seen(turn, case_id, member_id)
     if case.ended_at is not None:
         raise Refused("This case has ended.")
-    called = next_called(turn, case)
-    case.level += 1
+    call = next_call(turn, case)
+    case.level += call.steps
     reason = clean(reason, MAX_NOTE)
-    turn.note(case, "escalated", member_id, reason, called=",".join(called), level=str(case.level))
-    await alerts.escalated(turn, case, reason, called)
+    turn.note(case, "escalated", member_id, reason, **call.detail(case.level))
+    await alerts.escalated(turn, case, reason, call.slugs)
     return case
-
-
-def next_called(turn: Turn, case: Case) -> tuple[str, ...]:
-    """The slugs of those whose turn is next in the chain; past its end, and without one, everyone of the team."""
-    queue = turn.queue(case)
-    if queue is None:
-        return ()
-    step = queue.chain[case.level] if case.level < len(queue.chain) else EVERYONE
-    return queue.team if step == EVERYONE else (step,)
 
 
 async def note(turn: Turn, case_id: int, member_id: int, text: str) -> Case:
@@ -136,7 +134,21 @@ async def note(turn: Turn, case_id: int, member_id: int, text: str) -> Case:
     if not text:
         raise Refused("The note is empty.")
     turn.note(case, "noted", member_id, text)
+    called = _named_in(turn, case, text)
+    if called:
+        await alerts.noted(turn, case, member_id, text, called)
     return case
+
+
+def _named_in(turn: Turn, case: Case, text: str) -> list[str]:
+    """The slugs of the members whom a note names, `@ana`, by slug or first name."""
+    named = {fold(word) for word in re.findall(r"(?<!\w)@([\w-]+)", text)}
+    brand = turn.brand(case).slug
+    return [
+        m.slug
+        for _, m in turn.catalogue.members
+        if not m.archived and m.sees(brand) and named & {m.slug, fold(m.name.split()[0])}
+    ]
 
 
 async def correct(

@@ -47,7 +47,7 @@ class Board:
 
     async def _draw(self, catalogue: Catalogue, now: datetime, post: CardPost) -> None:
         async with self.store.reading() as session:
-            found = await view(Turn(session, catalogue, now, self.checker), post)
+            found = await view(Turn(session, catalogue, now, self.checker), post, self.chats.platform)
         if found is None:
             return
         shown, revision, t = found

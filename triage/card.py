@@ -7,11 +7,12 @@ from typing import Final
 import msgspec
 from sqlalchemy import select
 
-from models.case import IN_FLIGHT, OPEN, Case, CaseEvent, Part, Reply
+from models.case import IN_FLIGHT, OPEN, Approval, Case, CaseEvent, Part, Reply, ReplyVersion
 from models.desk import Verb
 from models.mention import Author, Earlier, Mention, MentionBrand, MentionVersion, MovedBy
 from models.post import Media
 from triage import priority, storms
+from triage.replying import wanted
 from triage.suggestions import Suggestion, suggest
 from triage.turn import Turn
 
@@ -40,8 +41,15 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What was said before it, oldest first."""
 
 
+class Version(msgspec.Struct, frozen=True):
+    """What a reply said when a member had it in hand."""
+
+    member: int
+    text: str
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply of ours, whatever became of it."""
+    """A reply of ours, whatever became of it. `said_yes` are the members who have approved this revision beside its author."""
 
     id: int
     revision: int
@@ -54,6 +62,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     published_at: datetime | None
     url: str
     error: str
+    said_yes: tuple[int, ...] = ()
+    versions: tuple[Version, ...] = ()
+    """What it said before it was changed by another, oldest first."""
 
     @property
     def at(self) -> datetime:
@@ -94,6 +105,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     heard_at: datetime
     ended_reason: str
     can_publish: bool
+    wanted: int
+    """How many must say yes to a reply beside its author."""
     suggestions: tuple[Suggestion, ...]
     events: tuple[CaseEvent, ...]
     buttons: tuple[Verb, ...]
@@ -112,9 +125,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return next((a for a in self.answers if a.state == "draft" and a.author == member), None)
 
     @property
+    def proposal(self) -> Answer | None:
+        """The reply that waits for another's yes."""
+        return next((a for a in self.answers if a.state == "proposed"), None)
+
+    @property
     def reply(self) -> Answer | None:
-        """The reply that is on its way, in doubt or refused, else the last one published."""
-        spoken = [a for a in self.answers if a.state in (*IN_FLIGHT, "failed")]
+        """The reply that waits for a yes, is on its way, in doubt or refused, else the last one published."""
+        spoken = [a for a in self.answers if a.state in ("proposed", *IN_FLIGHT, "failed")]
         return next(iter(spoken or [a for a in self.answers[::-1] if a.state == "published"]), None)
 
 
@@ -128,7 +146,7 @@ async def card(turn: Turn, case_id: int) -> Card:
     )
     brand, queue = turn.brand(case), turn.queue(case)
     holder = turn.catalogue.members.get(case.claimed_by)
-    answers = tuple(_answer(reply) for reply in replies)
+    answers = await _answers(turn, replies)
     return Card(
         case=case.id,
         revision=case.revision,
@@ -159,6 +177,7 @@ async def card(turn: Turn, case_id: int) -> Card:
         late=case.state in OPEN and case.first_answered_at is None and case.first_answer_due <= turn.now,
         heard_at=case.heard_at,
         ended_reason=case.ended_reason or "",
+        wanted=wanted(turn, case),
         can_publish=bool(brand.publish.get(case.platform)),
         suggestions=tuple(suggest(turn, case, author)),
         events=tuple(events),
@@ -172,6 +191,8 @@ def _buttons(case: Case, answers: Sequence[Answer]) -> tuple[Verb, ...]:
         return ("published_by_hand", "not_published")
     if case.state == "answering":
         return ("undo",) if "approved" in states else ()
+    if "proposed" in states:
+        return ("review", "undo", "escalate")
     if case.state == "claimed":
         if "failed" in states:
             return ("retry", "edit", "escalate", "release")
@@ -236,7 +257,27 @@ def _given_there(event: CaseEvent) -> Answer | None:
     )
 
 
-def _answer(reply: Reply) -> Answer:
+async def _answers(turn: Turn, replies: Sequence[Reply]) -> tuple[Answer, ...]:
+    ids = [reply.id for reply in replies]
+    yes: dict[tuple[int, int], list[int]] = {}
+    for approval in await turn.session.scalars(
+        select(Approval).where(Approval.reply_id.in_(ids)).order_by(Approval.at, Approval.member_id)
+    ):
+        yes.setdefault((approval.reply_id, approval.revision), []).append(approval.member_id)
+    versions: dict[int, list[Version]] = {}
+    for version in await turn.session.scalars(
+        select(ReplyVersion)
+        .where(ReplyVersion.reply_id.in_(ids))
+        .order_by(ReplyVersion.reply_id, ReplyVersion.revision)
+    ):
+        versions.setdefault(version.reply_id, []).append(Version(version.member_id, version.text))
+    return tuple(
+        _answer(r, yes.get((r.id, r.revision), []), [v for v in versions.get(r.id, []) if v.text != r.text])
+        for r in replies
+    )
+
+
+def _answer(reply: Reply, yes: Sequence[int] = (), versions: Sequence[Version] = ()) -> Answer:
     return Answer(
         id=reply.id,
         revision=reply.revision,
@@ -249,4 +290,6 @@ def _answer(reply: Reply) -> Answer:
         published_at=reply.published_at,
         url=reply.url or "",
         error=reply.error or "",
+        said_yes=tuple(yes),
+        versions=tuple(versions),
     )

@@ -19,6 +19,7 @@ EARLIER: Final = timedelta(days=30)
 """How far back an author's other cases count as repetition."""
 NO_QUEUE_FIRST: Final = timedelta(hours=1)
 NO_QUEUE_RESOLUTION: Final = timedelta(hours=8)
+LOUD: Final = "loud"
 OPENING: Final = frozenset({"complaint", "lead", "crisis"})
 
 
@@ -78,6 +79,7 @@ async def open_case(
 ) -> Case:
     """A new case, routed, with its deadlines, its place in a storm and on the desks."""
     case = _new(turn, mention, read, member)
+    case.grave = case.grave or _loud(turn, case, author)
     turn.session.add(case)
     await turn.session.flush()
     read.case_id = case.id
@@ -88,7 +90,7 @@ async def open_case(
     intake.opened(case)
     await place_case(turn, case)
     if case.grave:
-        await alerts.grave(turn, case, cues.words(case.grave, mention.text))
+        await alerts.grave(turn, case, _grave_words(case.grave, mention, author))
     return case
 
 
@@ -119,6 +121,16 @@ def _new(turn: Turn, mention: Mention, read: MentionBrand, member: int | None) -
     )
     set_deadlines(turn, case)
     return case
+
+
+def _loud(turn: Turn, case: Case, author: Author) -> str | None:
+    """What a great many will read is grave when it is bad, whatever words it uses."""
+    queue = turn.queue(case)
+    return LOUD if queue and case.sentiment == "negative" and (author.followers or 0) >= queue.loud_followers else None
+
+
+def _grave_words(grave: str, mention: Mention, author: Author) -> list[str]:
+    return [author.handle] if grave == LOUD else cues.words(grave, mention.text)
 
 
 async def weigh(turn: Turn, case: Case) -> None:
@@ -186,7 +198,8 @@ async def _join(turn: Turn, case: Case, mention: Mention, read: MentionBrand, *,
     if new:
         turn.note(case, "heard")
     if graver:
-        await alerts.grave(turn, case, cues.words(str(case.grave), mention.text))
+        author = await turn.session.get_one(Author, case.author_id)
+        await alerts.grave(turn, case, _grave_words(str(case.grave), mention, author))
     return case
 
 

@@ -3,6 +3,7 @@
 Every cue is a query of our own query language, so that it folds diacritics and can say in which words it was found.
 """
 
+import re
 from functools import cache
 from typing import Final, cast
 
@@ -87,15 +88,55 @@ def found(text: str) -> list[str]:
 
 
 def words(cue: str, text: str) -> list[str]:
-    """The words of the text in which a cue was found."""
-    return _matcher()[1][cue].why(text, Subject(text))
+    """The words of the text in which a cue was found; none for what is never repeated."""
+    return [] if cue not in _matcher()[1] else _matcher()[1][cue].why(text, Subject(text))
 
 
-def grave(cues: list[str], sentiment: str) -> str | None:
-    """The gravest thing a post speaks of; praise is never grave, whatever words it uses."""
-    if sentiment == "positive":
+def grave(text: str, cues: list[str], sentiment: str) -> str | None:
+    """The gravest thing a post speaks of, or that it exposes; praise is never grave, whatever words it uses."""
+    if sentiment == "positive" or "spam" in cues:
         return None
-    return next((cue for cue in GRAVE if cue in cues), None)
+    return next((cue for cue in GRAVE if cue in cues), None) or (EXPOSED if exposes(text) else None)
+
+
+EXPOSED: Final = "exposed"
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){14,15}(?!\d)")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
+_TAX_CODE = re.compile(r"\b[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b")
+_CNP = re.compile(r"(?<!\d)[1-8]\d{12}(?!\d)")
+
+
+def exposes(text: str) -> bool:
+    """Whether a post shows a payment card, a bank account, or a personal number (Italian, Romanian), check digits right."""
+    upper = text.upper()
+    return (
+        any(_luhn(found) for found in map(_digits, _CARD.findall(text)))
+        or any(_mod97(found.replace(" ", "")) for found in _IBAN.findall(upper))
+        or _TAX_CODE.search(upper) is not None
+        or any(_cnp(found) for found in _CNP.findall(text))
+    )
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _luhn(digits: str) -> bool:
+    """ISO/IEC 7812-1, annex B; a row of one digit is no card."""
+    doubled = (sum(divmod(int(d) * 2, 10)) if n % 2 else int(d) for n, d in enumerate(reversed(digits)))
+    return len(set(digits)) > 1 and sum(doubled) % 10 == 0
+
+
+def _mod97(iban: str) -> bool:
+    """ISO 13616: moved, letters to numbers, the rest by 97 is one."""
+    moved = iban[4:] + iban[:4]
+    return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+
+
+def _cnp(digits: str) -> bool:
+    """Romania's personal number: twelve digits weighed, by eleven, and ten counts as one."""
+    weighed = sum(int(d) * w for d, w in zip(digits, (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9), strict=False)) % 11
+    return int(digits[12]) == (1 if weighed == 10 else weighed)
 
 
 def intent(text: str, cues: list[str], sentiment: str, read: str = "") -> Intent:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from languages import Translator, translator
 from models.case import Alert, Case, Reply
@@ -14,20 +14,31 @@ from models.catalogue import Member
 from models.desk import Action, CardPost, Digest, Verb
 from models.errors import Refused
 from models.mention import Author, Sentiment
-from triage import actions, replying, wording
+from triage import actions, alerts, guards, replying, wording
 from triage.card import Card, card
 from triage.checks import Finding
 from triage.suggestions import Suggestion, suggest
 from triage.turn import Turn
 
 
+class Called(msgspec.Struct, frozen=True):
+    """Somebody whose turn it is; `identity` is theirs on this chat, empty where they have none."""
+
+    name: str
+    identity: str
+
+
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
-    """`called` are names."""
+    """`pattern` is what can be muted of it, `others` how many more stand on it, and `worst` the worst of those."""
 
     kind: str
     reason: str
-    called: tuple[str, ...]
+    called: tuple[Called, ...]
     card: Card
+    pattern: str = ""
+    others: int = 0
+    worst: tuple[tuple[int, str], ...] = ()
+    """(case, author)"""
 
 
 class DigestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +46,8 @@ class DigestView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 View = Card | AlertView | DigestView
+WORST: Final = 3
+"""Cases named on an alert that stands for many."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +68,13 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     can_publish: bool
     url: str
+    wanted: int = 0
+    """How many must say yes beside the author."""
+    proposed: bool = False
+    may_second: bool = False
+    """Who looks at it may give one of those."""
+    was: str = ""
+    """What its author wrote, where an approver has changed it."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +90,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     suggestions: tuple[Suggestion, ...] = ()
 
 
-async def view(turn: Turn, post: CardPost) -> tuple[View, int, Translator] | None:
+async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Translator] | None:
     """What should stand at a place, its revision, and the language of the place; None when its subject is gone."""
     if post.subject == "case":
         shown = await card(turn, post.subject_id)
@@ -83,8 +103,38 @@ async def view(turn: Turn, post: CardPost) -> tuple[View, int, Translator] | Non
     if alert.case_id is None:
         return None
     t = _language(turn, await turn.session.get_one(Case, alert.case_id))
-    called = tuple(wording.name(slug, turn.catalogue, t) for slug in alert.called.split(",") if slug)
-    return AlertView(kind=alert.kind, reason=alert.reason, called=called, card=await card(turn, alert.case_id)), 1, t
+    others, worst = await _grouped(turn, alert)
+    shown_alert = AlertView(
+        kind=alert.kind,
+        reason=alert.reason,
+        called=tuple(_called(turn, slug, platform, t) for slug in alert.called.split(",") if slug),
+        card=await card(turn, alert.case_id),
+        pattern=alert.pattern,
+        others=others,
+        worst=worst,
+    )
+    return shown_alert, alert.revision, t
+
+
+async def _grouped(turn: Turn, alert: Alert) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """How many alerts stand on this one, and the worst of their cases."""
+    count = await turn.session.scalar(select(func.count()).where(Alert.grouped_in == alert.id)) or 0
+    if not count:
+        return 0, ()
+    rows = await turn.session.execute(
+        select(Case.id, Author.handle)
+        .join(Alert, Alert.case_id == Case.id)
+        .join(Author, Author.id == Case.author_id)
+        .where(Alert.grouped_in == alert.id)
+        .order_by(Case.rank.desc())
+        .limit(WORST)
+    )
+    return count, tuple((number, handle) for number, handle in rows)
+
+
+def _called(turn: Turn, slug: str, platform: str, t: Translator) -> Called:
+    found = turn.catalogue.members.named(slug)
+    return Called(wording.name(slug, turn.catalogue, t), found[1].identities.get(platform, "") if found else "")
 
 
 def _language(turn: Turn, case: Case) -> Translator:
@@ -155,7 +205,10 @@ async def _release(asked: Asked) -> Outcome:
 
 
 async def _edit(asked: Asked) -> Outcome:
-    """Opens the editor: on one's own draft, else on the best suggestion, else empty."""
+    """Opens the editor: on a reply that waits for one's yes, on one's own draft, on the best suggestion, else empty."""
+    waiting = await _waits_for(asked)
+    if waiting is not None:
+        return Outcome(editor=waiting.text, case=asked.case)
     case = await actions.claim(asked.turn, asked.case, asked.by)
     known = await asked.turn.session.scalar(
         select(Reply.text).where(Reply.case_id == case.id, Reply.author_id == asked.by, Reply.state == "draft")
@@ -178,23 +231,37 @@ async def _suggest(asked: Asked) -> Outcome:
     if chosen is None:
         raise Refused(_("This suggestion does not fit any more."))
     reply = await replying.draft(asked.turn, case.id, asked.by, chosen.text, chosen.code)
-    return Outcome(preview=await preview(asked.turn, reply), case=case.id)
+    return Outcome(preview=await preview(asked.turn, reply, asked.by), case=case.id)
 
 
 async def _suggested(asked: Asked, case: Case) -> list[Suggestion]:
     return suggest(asked.turn, case, await asked.turn.session.get_one(Author, case.author_id))
 
 
+async def _waits_for(asked: Asked) -> Reply | None:
+    """A colleague's reply to which this member may say yes."""
+    reply = await replying.proposal(asked.turn, asked.case)
+    case = await asked.turn.session.get(Case, asked.case)
+    can = reply is not None and case is not None and replying.may_second(asked.turn, case, reply, asked.by)
+    return reply if can else None
+
+
 async def _draft(asked: Asked) -> Outcome:
+    waiting = await _waits_for(asked)
+    if waiting is not None:
+        reply = await replying.amend(asked.turn, waiting.id, waiting.revision, asked.by, asked.text)
+        return Outcome(preview=await preview(asked.turn, reply, asked.by), case=asked.case)
     reply = await replying.draft(asked.turn, asked.case, asked.by, asked.text)
-    return Outcome(preview=await preview(asked.turn, reply), case=asked.case)
+    return Outcome(preview=await preview(asked.turn, reply, asked.by), case=asked.case)
 
 
-async def preview(turn: Turn, reply: Reply) -> Preview:
-    """A draft as it would be published."""
+async def preview(turn: Turn, reply: Reply, by: int) -> Preview:
+    """A draft as it would be published, for a member to say yes to."""
     case = await turn.session.get_one(Case, reply.case_id)
     author = await turn.session.get_one(Author, case.author_id)
     findings = turn.checker.check(await replying.to_check(turn, case, author, reply.text, reply.connection))
+    shown = await card(turn, case.id)
+    versions = next(answer.versions for answer in shown.answers if answer.id == reply.id)
     return Preview(
         case=case.id,
         reply=reply.id,
@@ -202,20 +269,55 @@ async def preview(turn: Turn, reply: Reply) -> Preview:
         text=reply.text,
         findings=tuple(findings),
         can_publish=bool(reply.connection),
-        url=(await card(turn, case.id)).latest.url,
+        url=shown.latest.url,
+        wanted=shown.wanted,
+        proposed=reply.state == "proposed",
+        may_second=replying.may_second(turn, case, reply, by),
+        was=versions[0].text if versions else "",
     )
 
 
 async def _approve(asked: Asked) -> Outcome:
     if asked.action.reply is None or asked.action.revision is None:
         raise Refused(_NO_CASE)
-    await replying.approve(asked.turn, asked.action.reply, asked.action.revision, asked.by)
+    reply = await replying.approve(asked.turn, asked.action.reply, asked.action.revision, asked.by)
+    if reply.state == "proposed":
+        return asked.did(_("It waits for the yes of {count} more."), count=await replying.missing(asked.turn, reply))
     return asked.did(_("Approved. It goes out in ten seconds; until then you can take it back."))
+
+
+async def _review(asked: Asked) -> Outcome:
+    """A proposed reply as it would be published, for whoever may say yes to it."""
+    reply = await replying.proposal(asked.turn, asked.case)
+    if reply is None:
+        raise Refused(_("Nothing waits for a yes here any more."))
+    await guards.seen(asked.turn, asked.case, asked.by)
+    return Outcome(preview=await preview(asked.turn, reply, asked.by), case=asked.case)
+
+
+async def _send_back(asked: Asked) -> Outcome:
+    reply = await replying.proposal(asked.turn, asked.case)
+    if reply is None:
+        raise Refused(_("Nothing waits for a yes here any more."))
+    await replying.send_back(asked.turn, reply.id, asked.by, asked.text)
+    return asked.did(_("Sent back. Say why in a note."))
+
+
+async def _mute_alert(asked: Asked) -> Outcome:
+    muted = await alerts.mute(asked.turn, asked.case, asked.by, asked.text)
+    again = Choice(label=asked.t(_("Let it ring again")), verb="unmute_alert", text=asked.text)
+    until = asked.t.moment(muted.until, asked.member.zone)
+    return Outcome(said=asked.t(_("Muted until {until}."), until=until), choices=(again,), case=asked.case)
+
+
+async def _unmute_alert(asked: Asked) -> Outcome:
+    await alerts.unmute(asked.turn, asked.case, asked.by, asked.text)
+    return asked.did(_("It rings again."))
 
 
 async def _undo(asked: Asked) -> Outcome:
     reply = await asked.turn.session.scalar(
-        select(Reply.id).where(Reply.case_id == asked.case, Reply.state.in_(("approved", "sending")))
+        select(Reply.id).where(Reply.case_id == asked.case, Reply.state.in_(("proposed", "approved", "sending")))
     )
     if reply is None:
         raise Refused(_("It has been sent already. It can only be deleted on the platform now."))
@@ -343,4 +445,8 @@ _DOES: Final[dict[Verb, _Does]] = {
     "not_published": _again,
     "published_by_hand": _published,
     "help": _help,
+    "review": _review,
+    "send_back": _send_back,
+    "mute_alert": _mute_alert,
+    "unmute_alert": _unmute_alert,
 }

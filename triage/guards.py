@@ -93,6 +93,7 @@ async def swap(turn: Turn, case: Case, move: Move) -> None:
 
 
 async def end(turn: Turn, case: Case, reason: str | None) -> None:
+    await shelve(turn, case)
     case.ended_at, case.ended_reason = turn.now, reason
     case.claimed_by = case.claim_until = case.snoozed_until = case.step_due = None
     if case.storm_id is not None:

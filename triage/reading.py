@@ -171,7 +171,7 @@ def _note_down(
         _weigh_in(concern, second.sentiment)
     concern.moved = None
     concern.intent = cues.intent(text, found, concern.felt or "neutral", reading.intent)
-    concern.grave = cues.grave(found, concern.felt or "neutral")
+    concern.grave = cues.grave(text, found, concern.felt or "neutral")
     concern.topics = tuple(topic for brand, topic in topics.match(Subject(text)) if brand == concern.brand_id)
 
 

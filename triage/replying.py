@@ -5,22 +5,30 @@ approvers as the queue names must say yes to the same text, and may change it fi
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 
-from models.case import Case, Reply
+from models.case import Approval, Case, Reply, ReplyVersion
+from models.catalogue import Member
 from models.errors import Refused
 from models.mention import Author, Mention, MentionBrand
 from models.text import clean
-from triage import guards
-from triage.actions import claim
+from triage import alerts, guards
+from triage.actions import MAX_NOTE, claim
 from triage.checks import Draft
 from triage.matching import TO_US
 from triage.turn import Turn
 
 UNDO: Final = timedelta(seconds=10)
 """Approved means due after this; until then it can be taken back."""
+
+
+def _(message: str) -> str:
+    return message
+
+
+CHANGED: Final = _("The text has changed since you saw it. Read it again, then approve.")
 
 
 async def draft(
@@ -33,7 +41,9 @@ async def draft(
     case.claim_until = guards.lease(turn, case)
     text = clean(text)
     reply = await turn.session.scalar(
-        select(Reply).where(Reply.case_id == case_id, Reply.author_id == member_id, Reply.state == "draft")
+        select(Reply).where(
+            Reply.case_id == case_id, Reply.author_id == member_id, Reply.state.in_(("draft", "proposed"))
+        )
     )
     if reply is None:
         reply = await _new_draft(turn, case, member_id, mention_id)
@@ -42,6 +52,9 @@ async def draft(
         return reply
     else:
         reply.revision += 1
+    if reply.state == "proposed":  # its author goes on writing: whoever looked at it looked at another text
+        reply.state = "draft"
+        turn.note(case, "undone", member_id)
     reply.text, reply.drafted_at = text, turn.now
     reply.suggestion = suggestion if suggestion is not None else reply.suggestion
     await turn.session.flush()
@@ -76,11 +89,156 @@ async def _new_draft(turn: Turn, case: Case, member_id: int, mention_id: int | N
 
 
 async def approve(turn: Turn, reply_id: int, revision: int, member_id: int) -> Reply:
-    """The one door to the public: this member says yes to exactly this text."""
+    """The one door to the public: this member says yes to exactly this text.
+
+    The reply is approved then, or, where its queue wants more eyes, proposed to those who may be the next to say yes.
+    """
     reply = await turn.session.get(Reply, reply_id)
     if reply is None:
         raise Refused("There is no such draft.")
+    if reply.state == "proposed":
+        return await _second(turn, reply, revision, member_id)
     case = await guards.mine(turn, reply.case_id, member_id)
+    await _fit_to_publish(turn, case, reply)
+    if wanted(turn, case) == 0:
+        await _move(turn, reply, "draft", revision, state="approved", **_approved(turn, member_id))
+        await guards.swap(turn, case, "approve")
+        turn.note(case, "approved", member_id, reply=str(reply.id))
+        return reply
+    await _move(turn, reply, "draft", revision, state="proposed", error=None)
+    await _keep_version(turn, reply, member_id)
+    turn.note(case, "proposed", member_id, reply=str(reply.id))
+    if may_second(turn, case, reply, member_id):  # a colleague's draft that an approver took over
+        return await _second(turn, reply, revision, member_id)
+    others = [m.slug for n, m in able(turn, case).items() if n not in (member_id, reply.author_id)]
+    await alerts.approval(turn, case, reply, others)
+    return reply
+
+
+def wanted(turn: Turn, case: Case) -> int:
+    """How many approvers beside the author must say yes."""
+    queue = turn.queue(case)
+    if queue is None:
+        return 0
+    risky = case.grave is not None or case.intent == "crisis"
+    return max(queue.approvals, queue.risky_approvals) if risky else queue.approvals
+
+
+def may_second(turn: Turn, case: Case, reply: Reply, member_id: int) -> bool:
+    """An approver who sees the brand, and did not write the reply."""
+    return member_id != reply.author_id and member_id in able(turn, case)
+
+
+def able(turn: Turn, case: Case) -> dict[int, Member]:
+    """Who may give a second yes: the approvers of the team, and whoever leads."""
+    brand, queue = turn.brand(case).slug, turn.queue(case)
+    team = queue.team if queue else ()
+    return {
+        n: m
+        for n, m in turn.catalogue.members
+        if m.sees(brand) and not m.archived and m.at_least("approver" if m.slug in team else "lead")
+    }
+
+
+async def _second(turn: Turn, reply: Reply, revision: int, member_id: int) -> Reply:
+    """Another's yes to a proposed reply; the last one that was wanted approves it."""
+    case = await guards.seen(turn, reply.case_id, member_id)
+    if member_id == reply.author_id:
+        raise Refused("You wrote it: somebody else must say yes.")
+    if not may_second(turn, case, reply, member_id):
+        raise Refused("Only an approver may say yes to a colleague's reply.")
+    if reply.revision != revision:
+        raise Refused(CHANGED)
+    await _fit_to_publish(turn, case, reply)
+    known = set(
+        await turn.session.scalars(
+            select(Approval.member_id).where(Approval.reply_id == reply.id, Approval.revision == revision)
+        )
+    )
+    if member_id not in known:
+        turn.session.add(Approval(reply_id=reply.id, revision=revision, member_id=member_id, at=turn.now))
+        turn.note(case, "seconded", member_id, reply=str(reply.id))
+    if len(known | {member_id}) < wanted(turn, case):
+        return reply
+    await _move(turn, reply, "proposed", revision, state="approved", **_approved(turn, member_id))
+    if case.state in ("waiting", "snoozed"):
+        await guards.swap(turn, case, "claim")
+        case.claimed_by, case.snoozed_until = reply.author_id, None
+    await guards.swap(turn, case, "approve")
+    turn.note(case, "approved", member_id, reply=str(reply.id))
+    return reply
+
+
+async def missing(turn: Turn, reply: Reply) -> int:
+    """How many more must say yes to a proposed reply."""
+    case = await turn.session.get_one(Case, reply.case_id)
+    given = select(func.count()).where(Approval.reply_id == reply.id, Approval.revision == reply.revision)
+    return max(wanted(turn, case) - (await turn.session.scalar(given) or 0), 0)
+
+
+async def amend(turn: Turn, reply_id: int, revision: int, member_id: int, text: str) -> Reply:
+    """An approver changes a proposed reply before saying yes to it; what its author wrote is kept."""
+    reply = await turn.session.get(Reply, reply_id)
+    if reply is None or reply.state != "proposed":
+        raise Refused("There is no such draft.")
+    case = await guards.seen(turn, reply.case_id, member_id)
+    if not may_second(turn, case, reply, member_id):
+        raise Refused("Only an approver may say yes to a colleague's reply.")
+    text = clean(text)
+    if text == reply.text and revision == reply.revision:
+        return reply
+    await _move(turn, reply, "proposed", revision, text=text, revision=revision + 1)
+    await _keep_version(turn, reply, member_id)
+    turn.note(case, "amended", member_id, reply=str(reply.id))
+    return reply
+
+
+async def send_back(turn: Turn, reply_id: int, member_id: int, why: str = "") -> Reply:
+    """An approver says no: it is a draft of its author's again, with the reason."""
+    reply = await turn.session.get(Reply, reply_id)
+    if reply is None or reply.state != "proposed":
+        raise Refused("There is no such draft.")
+    case = await guards.seen(turn, reply.case_id, member_id)
+    if not may_second(turn, case, reply, member_id):
+        raise Refused("Only an approver may send back a colleague's reply.")
+    await _move(turn, reply, "proposed", reply.revision, state="draft")
+    if case.state == "claimed":
+        case.claim_until = guards.lease(turn, case)
+    turn.note(case, "sent back", member_id, clean(why, MAX_NOTE))
+    return reply
+
+
+async def proposal(turn: Turn, case_id: int) -> Reply | None:
+    """The reply of a case that waits for another's yes."""
+    return await turn.session.scalar(select(Reply).where(Reply.case_id == case_id, Reply.state == "proposed").limit(1))
+
+
+def _approved(turn: Turn, member_id: int) -> dict[str, Any]:
+    return {"approved_by": member_id, "approved_at": turn.now, "due_at": turn.now + UNDO, "error": None}
+
+
+async def _move(turn: Turn, reply: Reply, old: str, seen: int, **values: Any) -> None:
+    """Changes a reply only if it is still in the state and the revision that was shown."""
+    moved = await turn.session.execute(
+        update(Reply)
+        .where(Reply.id == reply.id, Reply.state == old, Reply.revision == seen)
+        .values(**values)
+        .execution_options(synchronize_session="fetch")
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise Refused(CHANGED)
+
+
+async def _keep_version(turn: Turn, reply: Reply, member_id: int) -> None:
+    known = await turn.session.get(ReplyVersion, (reply.id, reply.revision))
+    if known is None:
+        turn.session.add(
+            ReplyVersion(reply_id=reply.id, revision=reply.revision, member_id=member_id, text=reply.text, at=turn.now)
+        )
+
+
+async def _fit_to_publish(turn: Turn, case: Case, reply: Reply) -> None:
+    """Raises Refused for what may not go out, whoever says yes."""
     if not reply.connection:
         raise Refused(
             "Ascolto cannot answer on {platform} for this brand: copy the reply and open the post.",
@@ -90,17 +248,6 @@ async def approve(turn: Turn, reply_id: int, revision: int, member_id: int) -> R
     for finding in turn.checker.check(await to_check(turn, case, author, reply.text, reply.connection)):
         if finding.stops:
             raise Refused(finding.message, **finding.values)
-    approved = await turn.session.execute(
-        update(Reply)
-        .where(Reply.id == reply_id, Reply.state == "draft", Reply.revision == revision)
-        .values(state="approved", approved_by=member_id, approved_at=turn.now, due_at=turn.now + UNDO, error=None)
-        .execution_options(synchronize_session="fetch")
-    )
-    if approved.rowcount != 1:  # type: ignore[attr-defined]
-        raise Refused("The text has changed since you saw it. Read it again, then approve.")
-    await guards.swap(turn, case, "approve")
-    turn.note(case, "approved", member_id, reply=str(reply.id))
-    return reply
 
 
 async def to_check(turn: Turn, case: Case, author: Author, text: str, connection: str) -> Draft:
@@ -118,11 +265,16 @@ async def to_check(turn: Turn, case: Case, author: Author, text: str, connection
 
 
 async def undo(turn: Turn, reply_id: int, member_id: int) -> Reply:
-    """Takes an approved reply back to draft, as long as it is not on its way."""
+    """Takes an approved or a proposed reply back to draft, as long as it is not on its way."""
     reply = await turn.session.get(Reply, reply_id)
     if reply is None:
         raise Refused("There is no such reply.")
     case = await guards.seen(turn, reply.case_id, member_id)
+    if reply.state == "proposed":
+        await guards.still_mine(turn, case, member_id)
+        await _move(turn, reply, "proposed", reply.revision, state="draft")
+        turn.note(case, "undone", member_id)
+        return reply
     taken_back = await turn.session.execute(
         update(Reply)
         .where(Reply.id == reply_id, Reply.state == "approved")
@@ -131,6 +283,7 @@ async def undo(turn: Turn, reply_id: int, member_id: int) -> Reply:
     )
     if taken_back.rowcount != 1:  # type: ignore[attr-defined]
         raise Refused("It has been sent already. It can only be deleted on the platform now.")
+    await turn.session.execute(delete(Approval).where(Approval.reply_id == reply_id))
     await guards.swap(turn, case, "undo")
     case.claim_until = guards.lease(turn, case)
     turn.note(case, "undone", member_id)
@@ -141,7 +294,9 @@ async def answered_by_hand(turn: Turn, case_id: int, member_id: int, url: str = 
     """The member copied the draft and said it on the platform; what was said is kept as published by them."""
     case = await guards.mine(turn, case_id, member_id)
     reply = await turn.session.scalar(
-        select(Reply).where(Reply.case_id == case_id, Reply.author_id == member_id, Reply.state == "draft")
+        select(Reply).where(
+            Reply.case_id == case_id, Reply.author_id == member_id, Reply.state.in_(("draft", "proposed"))
+        )
     )
     if reply is not None:
         reply.state, reply.approved_by, reply.approved_at = "published", member_id, turn.now

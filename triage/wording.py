@@ -38,6 +38,8 @@ GRAVE: Final = {
     "legal": _("legal"),
     "privacy": _("personal data"),
     "press": _("press"),
+    "exposed": _("personal data in public"),
+    "loud": _("very many readers"),
 }
 
 STATE: Final = {
@@ -87,6 +89,12 @@ EVENT: Final = {
     "unmuted": _("{who} lets the author open cases again."),
     "edited": _("The author changed the post."),
     "deleted": _("The author deleted the post."),
+    "proposed": _("{who} asks for a second yes to the reply."),
+    "seconded": _("{who} said yes to the reply."),
+    "amended": _("{who} changed the reply before saying yes."),
+    "sent back": _("{who} sent the reply back. {text}"),
+    "handed over": _("{away} is away: it goes to {to}."),
+    "put back": _("{away} is away: it is back in the queue."),
     "answered there": _("Answered in the platform's own app: {text}"),
 }
 
@@ -103,6 +111,8 @@ ALERT: Final = {
     "grave": _("Grave: {reason}"),
     "late": _("Late for a first answer"),
     "escalated": _("Escalated by a colleague. {reason}"),
+    "approval": _("A reply waits for a second yes."),
+    "noted": _("A note for you. {reason}"),
 }
 
 
@@ -118,18 +128,26 @@ def part(found: Part, t: Translator) -> str:
 
 def event(happened: CaseEvent, catalogue: Catalogue, t: Translator, zone: str) -> str:
     """What happened, in a sentence."""
-    kind = "unmuted" if happened.kind == "muted" and happened.detail.get("on") == "false" else happened.kind
-    detail = happened.detail
+    kind, detail = _kind(happened), happened.detail
     member = catalogue.members.get(happened.member_id)
     values = {
         "who": member.name if member else "Ascolto",
         "text": reason(happened.text, t) if kind == "dismissed" else happened.text,
         "to": name(detail.get("to", ""), catalogue, t),
+        "away": name(detail.get("away", ""), catalogue, t),
         "called": ", ".join(name(slug, catalogue, t) for slug in detail.get("called", "").split(",")),
         "until": t.moment(datetime.fromisoformat(detail["until"]), zone) if "until" in detail else "",
         "now": t(SENTIMENT.get(detail.get("now", ""), detail.get("now", ""))),
     }
-    return t(EVENT[kind], **values).strip()
+    said = t(EVENT[kind], **values).strip()
+    passed = [name(slug, catalogue, t) for slug in detail.get("passed", "").split(",") if slug]
+    return said + (" " + t("Not there: {members}.", members=", ".join(passed)) if passed else "")
+
+
+def _kind(happened: CaseEvent) -> str:
+    if happened.kind == "muted" and happened.detail.get("on") == "false":
+        return "unmuted"
+    return "put back" if happened.kind == "handed over" and "to" not in happened.detail else happened.kind
 
 
 def reason(text: str, t: Translator) -> str:

@@ -1,4 +1,4 @@
-"""The forms of the web desk: each is one action of triage/actions.py, and shows the case as it is afterwards."""
+"""The forms of the web desk: each is one action of triage/actions.py or replying.py, and shows the case as it is afterwards."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from models.errors import Refused
 from models.mention import Author, Mention, Sentiment
 from models.post import Post, PostAuthor
 from store.mentions import Concern, Kept, write_posts
-from triage import actions, replying
+from triage import actions, guards, replying
 from triage.checks import Finding
 from triage.replying import to_check
 from triage.turn import Turn
@@ -86,6 +86,10 @@ async def _undo(turn: Turn, _case: int, member: int, form: Form) -> None:
     await replying.undo(turn, _number(form, "reply"), member)
 
 
+async def _send_back(turn: Turn, _case: int, member: int, form: Form) -> None:
+    await replying.send_back(turn, _number(form, "reply"), member, form.get("why", ""))
+
+
 async def _again(turn: Turn, _case: int, member: int, form: Form) -> None:
     await replying.settle(turn, _number(form, "reply"), member, published=False)
 
@@ -124,6 +128,7 @@ _DOES: Final[dict[str, tuple[Does, str]]] = {
     "correct": (_correct, _("Thank you, corrected.")),
     "mute": (_mute, _("Done.")),
     "undo": (_undo, _("Taken back. The draft is as it was.")),
+    "send-back": (_send_back, _("Sent back.")),
     "again": (_again, _("It is tried again in ten seconds.")),
     "found": (_found, _("Answered.")),
     "by-hand": (_by_hand, _("Answered.")),
@@ -148,6 +153,22 @@ async def draft(request: web.Request) -> web.Response:
     )
 
 
+@routes.get("/cases/{case:\\d{1,15}}/remarks")
+async def remarks(request: web.Request) -> web.Response:
+    """What the checks say of a reply that waits for another's yes."""
+    visit = request[VISIT]
+    async with visit.house.store.reading() as session:
+        turn = visit.turn(session)
+        try:
+            case = await guards.seen(turn, int(request.match_info["case"]), visit.member_id)
+        except Refused as refusal:
+            raise web.HTTPNotFound(text=refusal.said(visit.t)) from None
+        reply = await replying.proposal(turn, case.id)
+        findings = await _findings(turn, reply) if reply else []
+    can, text = turn.checker.of(reply.connection if reply else ""), reply.text if reply else ""
+    return page(request, "_checks.html", findings=findings, length=can.length(text), longest=can.longest, saved=True)
+
+
 @routes.post("/cases/{case:\\d{1,15}}/approve")
 async def approve(request: web.Request) -> web.Response:
     """Approves exactly the text that stands in the editor, once every remark on it has been seen.
@@ -163,12 +184,39 @@ async def approve(request: web.Request) -> web.Response:
         async with visit.house.store.writing() as session:
             turn = visit.turn(session)
             _all_seen(await _findings(turn, reply), form)
-            await replying.approve(turn, reply.id, reply.revision, visit.member_id)
+            approved = await replying.approve(turn, reply.id, reply.revision, visit.member_id)
+            if approved.state == "proposed":
+                count = await replying.missing(turn, approved)
+                sentence = visit.t(_("It waits for the yes of {count} more."), count=count)
     except Refused as refusal:
         sentence, refused = refusal.said(visit.t), True
+    return await _shown(request, number, sentence, refused=refused)
+
+
+@routes.post("/cases/{case:\\d{1,15}}/second")
+async def second(request: web.Request) -> web.Response:
+    """A yes to a colleague's reply, changed first or not; the change is kept also where a remark holds the yes back."""
+    visit, number = request[VISIT], int(request.match_info["case"])
+    form = await _form(request)
+    sentence, refused = visit.t(_("You have said yes.")), False
+    try:
+        reply, revision = _number(form, "reply"), _number(form, "revision")
+        async with visit.house.store.writing() as session:
+            amended = await replying.amend(visit.turn(session), reply, revision, visit.member_id, form.get("text", ""))
+        async with visit.house.store.writing() as session:
+            turn = visit.turn(session)
+            _all_seen(await _findings(turn, amended), form)
+            await replying.approve(turn, reply, amended.revision, visit.member_id)
+    except Refused as refusal:
+        sentence, refused = refusal.said(visit.t), True
+    return await _shown(request, number, sentence, refused=refused)
+
+
+async def _shown(request: web.Request, number: int, sentence: str, *, refused: bool) -> web.Response:
+    """The case as it has become, with what came of the action."""
     if not is_fragment(request):
         raise web.HTTPSeeOther(f"/cases/{number}")
-    return toast(page(request, "_case.html", **await case_values(visit, number)), sentence, refused=refused)
+    return toast(page(request, "_case.html", **await case_values(request[VISIT], number)), sentence, refused=refused)
 
 
 def _all_seen(findings: list[Finding], form: Form) -> None:
@@ -260,6 +308,4 @@ async def act(request: web.Request) -> web.Response:
             await does(visit.turn(session), number, visit.member_id, form)
     except Refused as refusal:
         sentence, refused = refusal.said(visit.t), True
-    if not is_fragment(request):
-        raise web.HTTPSeeOther(f"/cases/{number}")
-    return toast(page(request, "_case.html", **await case_values(visit, number)), sentence, refused=refused)
+    return await _shown(request, number, sentence, refused=refused)

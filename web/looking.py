@@ -11,8 +11,10 @@ from models.case import Case
 from models.mention import Author, AuthorMute, Mention
 from models.source import Source
 from store import cases, members, mentions, sources
+from triage import replying
 from triage.card import Card, card
 from triage.desking import snoozes
+from triage.turn import Turn
 from web.access import COOKIE, set_cookie
 from web.live import Live
 from web.pages import page, plain_page
@@ -196,17 +198,28 @@ async def case_values(visit: Visit, number: int) -> dict[str, Any]:
         "catalogue": visit.catalogue,
         "mine": shown.holder == visit.member_id,
         "draft": shown.draft_of(visit.member_id),
+        "may_second": _may_second(visit, turn, case, shown),
         "editor_key": editor_key(shown, visit.member_id),
         "snoozes": snoozes(visit.now, visit.member, visit.t),
         "longest": turn.checker.of(turn.brand(case).publish.get(case.platform, "")).longest,
     }
 
 
+def _may_second(visit: Visit, turn: Turn, case: Case, shown: Card) -> bool:
+    """Whether this member's yes is one of those that a reply waits for, and not yet given."""
+    waits = shown.proposal
+    if waits is None or visit.member_id in waits.said_yes or visit.member_id == waits.author:
+        return False
+    return visit.member_id in replying.able(turn, case)
+
+
 def editor_key(shown: Card, member: int) -> str:
     """Changes when the editor must be drawn anew; not while somebody merely types, or the post gets another reply."""
     reply = shown.reply
+    yes = len(reply.said_yes) if reply else 0
     return (
         f"{shown.case}.{shown.state}.{shown.holder == member}.{reply.id if reply else 0}.{reply.state if reply else ''}"
+        f".{yes}.{reply.revision if reply and reply.state == 'proposed' else 0}"
     )
 
 

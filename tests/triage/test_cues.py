@@ -22,7 +22,7 @@ from triage import cues
     ],
 )
 def test_what_is_grave_is_found_in_three_languages(text: str, kind: str):
-    assert cues.grave(cues.found(text), "negative") == kind
+    assert cues.grave(text, cues.found(text), "negative") == kind
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_is_grave_is_found_in_three_languages(text: str, kind: str):
     ],
 )
 def test_praise_and_chatter_are_not_grave(text: str):
-    assert cues.grave(cues.found(text), "positive") is None
+    assert cues.grave(text, cues.found(text), "positive") is None
 
 
 def test_each_cue_says_in_which_words():

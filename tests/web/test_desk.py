@@ -5,6 +5,7 @@ import pytest
 from conftest import House
 
 from models.case import Case, Reply
+from models.catalogue import Contents, Member
 from models.mention import Mention, MovedBy
 from triage import actions, replying
 from web.pages import marked
@@ -270,3 +271,29 @@ async def test_of_a_storm_one_line_is_shown_with_the_count(desk, house: House):
 )
 def test_the_words_that_moved_the_reader_are_underlined_and_all_is_escaped(text: str, shown: str):
     assert str(marked(text, (MovedBy("pessimo", 2.0), MovedBy("<script>", 1.0)))) == shown
+
+
+async def test_a_second_yes_is_asked_for_and_given_on_the_web_and_both_texts_are_shown(desk, house: House):
+    await house.apply(Contents(members=(Member(slug="dora", name="Dora", role="approver"),)))
+    await house.change_queue("trains", team=("ana", "lidia", "dora"), approvals=1)
+    case = await house.case()
+    ana, dora = await desk.enter("ana"), await desk.enter("dora")
+    await ana.post(f"/cases/{case.id}/claim")
+    words = {"text": "@rita ci scusiamo. https://ferroviola.example/aiuto", "seen": "language"}
+    async with ana.post(f"/cases/{case.id}/approve", data=words) as answer:
+        assert "waits for the yes of 1 more" in answer.headers["HX-Trigger"]
+        assert "It waits for a second yes: 0 of 1." in await answer.text()
+    [reply] = await house.all(Reply)
+    async with dora.get(f"/cases/{case.id}/editor") as answer:
+        assert "Ana asks for your yes" in await _text(answer)
+    async with dora.get(f"/cases/{case.id}/remarks") as answer:
+        assert "/ 300" in await _text(answer)
+    form = {"reply": str(reply.id), "revision": str(reply.revision), "text": "@rita ci scusiamo molto.", "seen": ""}
+    async with dora.post(f"/cases/{case.id}/second", data=form) as answer:
+        assert "Read the remarks" in answer.headers["HX-Trigger"], "what she typed has other remarks"
+        assert "ci scusiamo molto" in await answer.text(), "what she typed is kept"
+    form["revision"] = str(reply.revision + 1)
+    async with dora.post(f"/cases/{case.id}/second", data={**form, "seen": "language,reference"}) as answer:
+        assert "You have said yes." in answer.headers["HX-Trigger"]
+    [reply] = await house.all(Reply)
+    assert (reply.state, reply.text, reply.approved_by) == ("approved", form["text"], house.member("dora"))
