@@ -246,6 +246,23 @@ def query_test(
 
 
 @app.command()
+def simulate(
+    managers: Annotated[int, typer.Option(min=4, max=200, help="How many sit at four desks.")] = 20,
+    hours: Annotated[float, typer.Option(min=0.1, max=72, help="For how long people post.")] = 8,
+    seed: Annotated[int, typer.Option(help="Another one is another day.")] = 1,
+    kills: Annotated[bool, typer.Option(help="Whether the program is killed (-9) in every hour.")] = True,
+    keep: Annotated[Path | None, typer.Option(help="A folder to leave the databases in, to look at.")] = None,
+    json: Json = False,
+) -> None:
+    """Play the day of a team, kill the program in the middle, and hold what happened against what is promised."""
+    from ascolto.simulating import simulate as play
+    from ascolto.simulation.playing import Plan
+
+    plan = Plan(managers=managers, hours=hours, seed=seed, cases_an_hour=19.0 * managers)
+    raise typer.Exit(0 if play(plan, kills=kills, keep=keep, json=json) else 1)
+
+
+@app.command()
 def classify(
     file: Annotated[Path, typer.Argument(help="A file of one text a line; - is standard input.")] = Path("-"),
     lang: Annotated[str, typer.Option(help="The language of all lines, instead of each line's own.")] = "",

@@ -177,7 +177,7 @@ async def show(house: House, desk: Desk, watch: Watch) -> None:
     async def step() -> int:
         return await board.redraw(await house.catalogue(), house.now(), watch.good)
 
-    await _whenever_rung(house, watch, step)
+    await _whenever_rung(house, watch, step, sweep=SECOND)
 
 
 async def attend(house: House, desk: Desk, watch: Watch) -> None:

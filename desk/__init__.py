@@ -7,6 +7,7 @@ import msgspec
 
 from languages import Translator
 from models.desk import Action
+from triage.boards import Pace
 from triage.desking import Outcome, View
 
 
@@ -24,6 +25,10 @@ class Desk(Protocol):
 
     @property
     def platform(self) -> str: ...
+
+    @property
+    def pace(self) -> Pace:
+        """How many messages one of its chats takes."""
 
     async def connect(self) -> None:
         """Proves that cards can be shown; raises EdgeError."""

@@ -78,9 +78,11 @@ def on_card(card: Card, t: Translator) -> list[Button]:
 
 
 def on_alert(view: AlertView, t: Translator) -> list[Button]:
-    first = _labelled("review" if view.kind == "approval" else "claim", view.card.case, t)
+    if view.kind == "approval":
+        return [_labelled("review", view.card.case, t)] if view.card.proposal else []
+    take = [_labelled("claim", view.card.case, t)] if "claim" in view.card.buttons else []
     mute = msgspec.structs.replace(_labelled("mute_alert", view.card.case, t), text=view.pattern)
-    return [first, mute] if view.pattern else [first]
+    return [*take, mute] if view.pattern else take
 
 
 def on_preview(shown: Preview, t: Translator) -> list[Button]:

@@ -18,6 +18,7 @@ from desk import discord_cards as cards
 from languages import Translator
 from models.desk import Action
 from models.errors import Rejected
+from triage.boards import Pace
 from triage.desking import Outcome, View
 
 PULSE: Final = 25.0
@@ -29,9 +30,15 @@ SAY, QUIETLY, WINDOW, AWAY = 4, 6, 9, 7
 ALONE: Final = 64
 """A message for one person."""
 
+PACE: Final = Pace(5, 5.0)
+"""What a channel has taken for years; where it takes less, its answers say so.
+
+https://discord.com/developers/docs/topics/rate-limits"""
+
 
 class DiscordDesk:
     platform = "discord"
+    pace = PACE
 
     def __init__(self, connection: Discord) -> None:
         self.name = connection.name

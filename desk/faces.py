@@ -97,7 +97,9 @@ def alert(view: AlertView, m: Markup, t: Translator) -> list[str]:
         more = view.others - len(view.worst)
         words = t("and like it: {cases}", cases=named)
         lines.append(m.safe(words + (" " + t("and {count} more", count=more) if more > 0 else "")))
-    if view.called:
+    if view.kind == "approval" and view.card.proposal is None:
+        lines.append(m.small(t("This is decided.")))
+    elif view.called:
         lines.append("👉 " + ", ".join(m.ping(called.name, called.identity) for called in view.called[:10]))
     return lines
 

@@ -17,6 +17,7 @@ from desk import slack_cards as cards
 from languages import Translator
 from models.desk import Action
 from models.errors import Rejected
+from triage.boards import Pace
 from triage.desking import Outcome, View
 
 NAMES: Final[Mapping[str, str]] = {
@@ -31,9 +32,15 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """Slack's names of the reactions that mean something."""
 
+PACE: Final = Pace(5, 5.0)
+"""One a second in a channel, short bursts allowed.
+
+https://docs.slack.dev/apis/web-api/rate-limits"""
+
 
 class SlackDesk:
     platform = "slack"
+    pace = PACE
 
     def __init__(self, connection: Slack) -> None:
         self.name = connection.name

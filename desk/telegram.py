@@ -28,14 +28,21 @@ from desk import telegram_cards as cards
 from languages import Translator
 from models.desk import Action, Verb
 from models.errors import Rejected
+from triage.boards import Pace
 from triage.desking import Outcome, View
 
 MARK: Final = "\u2063"
 """An invisible separator before the case's number in a question: what answers it answers for that case."""
 
+PACE: Final = Pace(19, 60.0)
+"""20 a minute in a group, edits counted; one is left for what a member asks.
+
+https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this"""
+
 
 class TelegramDesk:
     platform = "telegram"
+    pace = PACE
 
     def __init__(self, connection: Telegram) -> None:
         self.name = connection.name

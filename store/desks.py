@@ -50,21 +50,29 @@ async def on_a_card(session: AsyncSession, desk: str, action: Action) -> Action 
     return None if case_id is None else msgspec.structs.replace(action, case=case_id)
 
 
-async def lagging(session: AsyncSession, desk: str, now: datetime, limit: int) -> list[CardPost]:
-    """Cards that show less than there is, alerts before cases before digests, the worst case first."""
+async def lagging(
+    session: AsyncSession, desk: str, now: datetime, limit: int, full: Sequence[str] = ()
+) -> list[CardPost]:
+    """Cards that show less than there is, outside the chats that are `full`.
+
+    Alerts before open cases before digests before what has ended, the worst case first.
+    """
     behind = or_(
         and_(CardPost.subject == "case", CardPost.shown < Case.revision),
         and_(CardPost.subject == "alert", CardPost.shown < Alert.revision),
         and_(CardPost.subject == "digest", CardPost.shown == 0, Digest.id.is_not(None)),
     )
-    turn = case({"alert": 0, "case": 1}, value=CardPost.subject, else_=2)
+    turn = case(
+        (CardPost.subject == "alert", 0), (Case.ended_at.is_not(None), 3), (CardPost.subject == "case", 1), else_=2
+    )
     return list(
         await session.scalars(
             select(CardPost)
             .outerjoin(Case, and_(CardPost.subject == "case", Case.id == CardPost.subject_id))
             .outerjoin(Alert, and_(CardPost.subject == "alert", Alert.id == CardPost.subject_id))
             .outerjoin(Digest, and_(CardPost.subject == "digest", Digest.id == CardPost.subject_id))
-            .where(CardPost.desk == desk, behind, or_(CardPost.next_try_at.is_(None), CardPost.next_try_at <= now))
+            .where(CardPost.desk == desk, CardPost.chat.not_in(full), behind)
+            .where(or_(CardPost.next_try_at.is_(None), CardPost.next_try_at <= now))
             .order_by(turn, Case.rank.desc(), CardPost.id)
             .limit(limit)
         )

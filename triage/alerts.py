@@ -49,6 +49,16 @@ async def approval(turn: Turn, case: Case, reply: Reply, able: Sequence[str]) ->
     await _raise(turn, f"approval:{reply.id}:{reply.revision}", "approval", case, one_line(reply.text, 200), able)
 
 
+async def decided(turn: Turn, reply: Reply) -> None:
+    """The reply waits no more: the cards that asked for a yes are drawn again, without the button."""
+    await turn.session.execute(
+        update(Alert)
+        .where(Alert.case_id == reply.case_id, Alert.kind == "approval", Alert.key.startswith(f"approval:{reply.id}:"))
+        .values(revision=Alert.revision + 1)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
 async def noted(turn: Turn, case: Case, by: int, text: str, called: Sequence[str]) -> None:
     """A note names colleagues."""
     who = turn.catalogue.members[by].name

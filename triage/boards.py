@@ -1,8 +1,9 @@
 """What stands between the rows and a chat desk: cards that lag are drawn again, actions that wait are done."""
 
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from languages import Translator, translator
 from models.catalogue import Catalogue
@@ -19,9 +20,18 @@ LATER: Final = timedelta(minutes=10)
 """A card that a chat refuses is offered again after this, twice as late each time."""
 
 
+class Pace(NamedTuple):
+    """The most messages that one chat takes in so many seconds; its platform says so."""
+
+    most: int
+    seconds: float
+
+
 class Chats(Protocol):
     """What is needed of a desk."""
 
+    @property
+    def pace(self) -> Pace: ...
     @property
     def name(self) -> str: ...
     @property
@@ -35,15 +45,31 @@ class Board:
         self.store = store
         self.chats = chats
         self.checker = checker
+        self._drawn: dict[str, deque[datetime]] = {}
 
     async def redraw(self, catalogue: Catalogue, now: datetime, good: Callable[[], None] = lambda: None) -> int:
-        """Draws the next cards that lag; returns how many. An outage of the chat is raised, the card stays due."""
+        """Draws the next cards that lag, as many as their chats take; returns how many.
+
+        An outage of the chat is raised, the card stays due. What must wait is drawn once, as it is then.
+        """
+        full = [chat for chat in self._drawn if self._room(chat, now) <= 0]
         async with self.store.reading() as session:
-            posts = await desks.lagging(session, self.chats.name, now, BATCH)
+            posts = await desks.lagging(session, self.chats.name, now, BATCH, full)
+        count = 0
         for post in posts:
-            await self._draw(catalogue, now, post)
-            good()
-        return len(posts)
+            if self._room(post.chat, now) > 0:
+                self._drawn.setdefault(post.chat, deque()).append(now)
+                await self._draw(catalogue, now, post)
+                good()
+                count += 1
+        return count
+
+    def _room(self, chat: str, now: datetime) -> int:
+        """How many messages the chat takes now."""
+        drawn = self._drawn.get(chat, deque())
+        while drawn and (now - drawn[0]).total_seconds() >= self.chats.pace.seconds:
+            drawn.popleft()
+        return self.chats.pace.most - len(drawn)
 
     async def _draw(self, catalogue: Catalogue, now: datetime, post: CardPost) -> None:
         async with self.store.reading() as session:

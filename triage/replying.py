@@ -227,6 +227,8 @@ async def _move(turn: Turn, reply: Reply, old: str, seen: int, **values: Any) ->
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise Refused(CHANGED)
+    if old == "proposed" and "state" in values:
+        await alerts.decided(turn, reply)
 
 
 async def _keep_version(turn: Turn, reply: Reply, member_id: int) -> None:

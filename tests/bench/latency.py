@@ -30,6 +30,7 @@ from store import catalogue, members
 from store.engine import configure
 from tests.bench.figures import Figure, texts
 from triage import cues
+from triage.boards import Pace
 from triage.card import Card
 
 A_SECOND = 50
@@ -68,6 +69,7 @@ class Chats:
     """A chat without limits: when each case's first card came."""
 
     name = platform = "chat"
+    pace = Pace(1_000_000, 1.0)
 
     def __init__(self) -> None:
         self.came: dict[int, float] = {}
