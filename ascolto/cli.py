@@ -258,7 +258,7 @@ def simulate(
     from ascolto.simulating import simulate as play
     from ascolto.simulation.playing import Plan
 
-    plan = Plan(managers=managers, hours=hours, seed=seed, cases_an_hour=19.0 * managers)
+    plan = Plan(managers=managers, hours=hours, seed=seed, cases_an_hour=15.0 * managers)
     raise typer.Exit(0 if play(plan, kills=kills, keep=keep, json=json) else 1)
 
 

@@ -98,7 +98,11 @@ async def read(house: House, watch: Watch) -> None:
 
 async def explain(house: House, watch: Watch) -> None:
     """Why the reader read what it read: found for what stands in open cases, after the reading, so that nothing waits."""
-    await _whenever_rung(house, watch, house.explainer.explain_batch)
+
+    async def step() -> int:
+        return await house.explainer.explain_batch(house.now())
+
+    await _whenever_rung(house, watch, step)
 
 
 async def surround(house: House, ear: Ear, watch: Watch) -> None:

@@ -14,7 +14,7 @@ from desk.faces import Markup
 from languages import Translator
 from models.text import one_line
 from triage.card import Card
-from triage.desking import AlertView, Choice, DigestView, Preview, View
+from triage.desking import AlertView, BacklogView, Choice, DigestView, Preview, View
 from triage.suggestions import Suggestion
 
 DESCRIPTION: Final = 4_000
@@ -48,6 +48,8 @@ def render(view: View, t: Translator) -> Body:
     """The body of a message."""
     if isinstance(view, DigestView):
         return _body(_embed(faces.digest(view, MARKUP)), [])
+    if isinstance(view, BacklogView):
+        return _body(_embed(faces.backlog(view, MARKUP, t)), [])
     if isinstance(view, AlertView):
         row = [*map(_button, buttons.on_alert(view, t)), *_open(view.card, t)]
         body = _body(_embed(faces.alert(view, MARKUP, t), color=COLOURS["negative"]), row)

@@ -7,7 +7,7 @@ from languages import Translator
 from models.text import one_line
 from triage import wording
 from triage.card import Card, Said
-from triage.desking import AlertView, DigestView, Preview
+from triage.desking import AlertView, BacklogView, DigestView, Preview
 
 SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
 
@@ -102,6 +102,22 @@ def alert(view: AlertView, m: Markup, t: Translator) -> list[str]:
     elif view.called:
         lines.append("👉 " + ", ".join(m.ping(called.name, called.identity) for called in view.called[:10]))
     return lines
+
+
+def backlog(view: BacklogView, m: Markup, t: Translator) -> list[str]:
+    """What has no card yet, and where it can be seen before it has one."""
+    if not view.count:
+        return [m.small(t("All cases have their card now."))]
+    more = t.count(
+        "and {n} more case, as fast as this chat takes them",
+        "and {n} more cases, as fast as this chat takes them",
+        view.count,
+    )
+    return [
+        "⏬ " + m.bold(more),
+        *(m.safe(f"#{case} @{one_line(author, 40)}: {one_line(text, 80)}") for case, author, text in view.worst),
+        m.small(t("On Ascolto's own page they stand already.")),
+    ]
 
 
 def digest(view: DigestView, m: Markup) -> list[str]:

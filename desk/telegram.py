@@ -34,7 +34,7 @@ from triage.desking import Outcome, View
 MARK: Final = "\u2063"
 """An invisible separator before the case's number in a question: what answers it answers for that case."""
 
-PACE: Final = Pace(19, 60.0)
+PACE: Final = Pace(18, 60.0, spare=1)
 """20 a minute in a group, edits counted; one is left for what a member asks.
 
 https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this"""

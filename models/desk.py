@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Id, MemberId, Structured, When
 
-Subject = Literal["case", "alert", "digest"]
+Subject = Literal["case", "alert", "digest", "backlog"]
 
 
 class CardPost(Base):
@@ -29,7 +29,7 @@ class CardPost(Base):
     address: Mapped[str | None]
     """The chat's own id of the message; none while it was never shown."""
     shown: Mapped[int] = mapped_column(default=0)
-    """The subject's revision that stands there now."""
+    """The subject's revision that stands there now; of a backlog, how many cases are still to be shown."""
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[When | None]
     error: Mapped[str | None] = mapped_column(Text)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import and_, case, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Alert, Case
 from models.desk import Action, CardPost, DeskEvent, Digest
+from models.mention import Author, Mention, MentionBrand
 from store.sql import insert
 
 
@@ -59,7 +60,7 @@ async def lagging(
     """
     behind = or_(
         and_(CardPost.subject == "case", CardPost.shown < Case.revision),
-        and_(CardPost.subject == "alert", CardPost.shown < Alert.revision),
+        and_(CardPost.subject == "alert", CardPost.shown < Alert.revision, Alert.case_id.is_not(None)),
         and_(CardPost.subject == "digest", CardPost.shown == 0, Digest.id.is_not(None)),
     )
     turn = case(
@@ -75,5 +76,75 @@ async def lagging(
             .where(or_(CardPost.next_try_at.is_(None), CardPost.next_try_at <= now))
             .order_by(turn, Case.rank.desc(), CardPost.id)
             .limit(limit)
+        )
+    )
+
+
+async def shown(session: AsyncSession, post_id: int, address: str, revision: int) -> None:
+    """The card stands at an address, and shows a revision."""
+    standing = {"address": address, "shown": revision, "tries": 0, "next_try_at": None, "error": None}
+    await session.execute(update(CardPost).where(CardPost.id == post_id).values(standing))
+
+
+async def unseen(session: AsyncSession, desk: str) -> dict[str, int]:
+    """In each chat, how many open cases have never been shown."""
+    rows = await session.execute(
+        select(CardPost.chat, func.count())
+        .join(Case, Case.id == CardPost.subject_id)
+        .where(*_unseen(desk))
+        .group_by(CardPost.chat)
+    )
+    return {chat: count for chat, count in rows.all()}  # noqa: C416 - rows are not pairs to a type checker
+
+
+async def worst_unseen(
+    session: AsyncSession, desk: str, chat: str, skip: int, limit: int
+) -> list[tuple[int, str, str]]:
+    """(case, author, what was last said) of those that come after the `skip` first ones, the worst first."""
+    latest = (
+        select(Mention.text)
+        .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+        .where(MentionBrand.case_id == Case.id)
+        .order_by(Mention.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        select(Case.id, Author.handle, func.coalesce(latest, ""))
+        .join(CardPost, Case.id == CardPost.subject_id)
+        .join(Author, Author.id == Case.author_id)
+        .where(*_unseen(desk), CardPost.chat == chat)
+        .order_by(Case.rank.desc(), CardPost.id)
+        .offset(skip)
+        .limit(limit)
+    )
+    return [(number, handle, text) for number, handle, text in rows.all()]
+
+
+def _unseen(desk: str) -> tuple[ColumnElement[bool], ...]:
+    return CardPost.desk == desk, CardPost.subject == "case", CardPost.shown == 0, Case.ended_at.is_(None)
+
+
+async def backlogs(session: AsyncSession, desk: str) -> dict[str, CardPost]:
+    """The card of each chat that says how much is still to be shown there."""
+    rows = await session.scalars(select(CardPost).where(CardPost.desk == desk, CardPost.subject == "backlog"))
+    return {row.chat: row for row in rows}
+
+
+async def save_backlog(session: AsyncSession, desk: str, chat: str, address: str | None, shown: int) -> None:
+    row = {
+        "subject": "backlog",
+        "subject_id": 0,
+        "desk": desk,
+        "chat": chat,
+        "address": address,
+        "shown": shown,
+        "tries": 0,
+    }
+    await session.execute(
+        insert(session, CardPost)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["subject", "subject_id", "desk", "chat"], set_={"address": address, "shown": shown}
         )
     )

@@ -29,7 +29,10 @@ CATALOGUE: Final = "catalogue"
 
 
 class Store:
-    """`writing()` and `reading()` give a session inside one transaction; leaving `writing()` commits and rings."""
+    """`writing()` and `reading()` give a session inside one transaction; leaving `writing()` commits and rings.
+
+    Without `ring` nobody is woken: for what no other step looks for.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,12 +44,13 @@ class Store:
         self._watch: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def writing(self, *, ring: bool = True) -> AsyncIterator[AsyncSession]:
         with _in_words(self.path):
             async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
         self.catalogue_changes += CATALOGUE in session.info
-        self.doorbell.ring()
+        if ring:
+            self.doorbell.ring()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

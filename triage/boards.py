@@ -1,7 +1,9 @@
 """What stands between the rows and a chat desk: cards that lag are drawn again, actions that wait are done."""
 
+import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
@@ -12,19 +14,35 @@ from models.errors import EdgeError, Rejected, Unavailable
 from store import desks
 from store.engine import Store
 from triage.checks import Checker
-from triage.desking import Outcome, View, perform, view
+from triage.desking import BacklogView, Outcome, View, perform, view
 from triage.turn import Turn
 
 BATCH: Final = 20
+BACKLOG_AFTER: Final = 10.0
+"""Seconds that the last of what waits would wait at least, so that it is worth a card of its own."""
+BACKLOG_EVERY: Final = 30.0
+"""Seconds between two tellings of how much a chat has still to be shown."""
+BACKLOG_NAMES: Final = 3
 LATER: Final = timedelta(minutes=10)
 """A card that a chat refuses is offered again after this, twice as late each time."""
 
 
 class Pace(NamedTuple):
-    """The most messages that one chat takes in so many seconds; its platform says so."""
+    """The most messages that one chat takes in so many seconds; its platform says so.
+
+    `spare` are beyond `most`, and kept for the card about what is still to be shown: without any it takes the place of a case.
+    """
 
     most: int
     seconds: float
+    spare: int = 0
+
+
+class Shown(NamedTuple):
+    post: CardPost
+    view: View
+    revision: int
+    t: Translator
 
 
 class Chats(Protocol):
@@ -46,23 +64,63 @@ class Board:
         self.chats = chats
         self.checker = checker
         self._drawn: dict[str, deque[datetime]] = {}
+        self._told: dict[str, datetime] = {}
 
     async def redraw(self, catalogue: Catalogue, now: datetime, good: Callable[[], None] = lambda: None) -> int:
         """Draws the next cards that lag, as many as their chats take; returns how many.
 
         An outage of the chat is raised, the card stays due. What must wait is drawn once, as it is then.
         """
+        count = await self._tell_backlogs(catalogue, now)
         full = [chat for chat in self._drawn if self._room(chat, now) <= 0]
+        by_chat: dict[str, list[Shown]] = {}
         async with self.store.reading() as session:
-            posts = await desks.lagging(session, self.chats.name, now, BATCH, full)
+            turn = Turn(session, catalogue, now, self.checker)
+            for post in await desks.lagging(session, self.chats.name, now, BATCH, full):
+                if self._room(post.chat, now) > 0:
+                    self._take(post.chat, now)
+                    by_chat.setdefault(post.chat, []).append(Shown(post, *await view(turn, post, self.chats.platform)))
+        drawing = (self._draw(one, now, good) for one in by_chat.values())
+        for ended in await asyncio.gather(*drawing, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
+        return count + sum(map(len, by_chat.values()))
+
+    async def _tell_backlogs(self, catalogue: Catalogue, now: datetime) -> int:
+        """Where new cases come faster than a chat takes them, one card there says how many more, and names the worst."""
+        async with self.store.reading() as session:
+            unseen = await desks.unseen(session, self.chats.name)
+            standing = await desks.backlogs(session, self.chats.name)
         count = 0
-        for post in posts:
-            if self._room(post.chat, now) > 0:
-                self._drawn.setdefault(post.chat, deque()).append(now)
-                await self._draw(catalogue, now, post)
-                good()
+        for chat in sorted(unseen.keys() | standing.keys()):
+            card = standing.get(chat)
+            address, shown = (card.address, card.shown) if card else (None, 0)
+            pace, room = self.chats.pace, self._room(chat, now)
+            cards = max(room if pace.spare else room - 1, 0)
+            left = max(unseen.get(chat, 0) - cards, 0)  # the others get their cards at once
+            told = self._told.get(chat)
+            recently = left > 0 and told is not None and (now - told).total_seconds() < BACKLOG_EVERY
+            due = left != shown if shown else left * pace.seconds / pace.most > BACKLOG_AFTER
+            if due and not recently and room + pace.spare > 0:
+                self._take(chat, now)
+                self._told[chat] = now
+                await self._tell_backlog(catalogue, chat, address if shown else None, left, skip=cards)
                 count += 1
         return count
+
+    async def _tell_backlog(self, catalogue: Catalogue, chat: str, address: str | None, left: int, skip: int) -> None:
+        name = self.chats.name
+        queue = next((q for _, q in catalogue.queues if any(c.desk == name and c.chat == chat for c in q.chats)), None)
+        async with self.store.reading() as session:
+            worst = await desks.worst_unseen(session, name, chat, skip, BACKLOG_NAMES if left else 0)
+        shown = BacklogView(count=left, worst=tuple(worst))
+        with suppress(Rejected):  # the cards themselves will meet the same refusal, and it is kept with them
+            address = await self.chats.show(shown, chat, address, translator(queue.language if queue else "en"))
+        async with self.store.writing(ring=False) as session:
+            await desks.save_backlog(session, name, chat, address, left)
+
+    def _take(self, chat: str, now: datetime) -> None:
+        self._drawn.setdefault(chat, deque()).append(now)
 
     def _room(self, chat: str, now: datetime) -> int:
         """How many messages the chat takes now."""
@@ -71,20 +129,35 @@ class Board:
             drawn.popleft()
         return self.chats.pace.most - len(drawn)
 
-    async def _draw(self, catalogue: Catalogue, now: datetime, post: CardPost) -> None:
-        async with self.store.reading() as session:
-            found = await view(Turn(session, catalogue, now, self.checker), post, self.chats.platform)
-        if found is None:
-            return
-        shown, revision, t = found
+    async def _draw(self, cards: Sequence[Shown], now: datetime, good: Callable[[], None]) -> None:
+        """Cards of one chat, one after the other. Where they stand is kept while the next is on its way."""
+        unkept: dict[int, tuple[str, int]] = {}
+        keeping: asyncio.Task[None] | None = None
         try:
-            address = await self.chats.show(shown, post.chat, post.address, t)
-        except Rejected as error:
-            await self._refused(post, now, error)
-            return
-        async with self.store.writing() as session:
-            row = await session.get_one(CardPost, post.id)
-            row.address, row.shown, row.tries, row.next_try_at, row.error = address, revision, 0, None, None
+            for post, shown, revision, t in cards:
+                try:
+                    address = await self.chats.show(shown, post.chat, post.address, t)
+                except Rejected as error:
+                    await self._refused(post, now, error)
+                    continue
+                good()
+                unkept[post.id] = address, revision
+                if keeping is None or keeping.done():
+                    if keeping is not None:
+                        await keeping  # what it met is met here
+                    keeping = asyncio.create_task(self._keep(unkept))
+        finally:
+            if keeping is not None:
+                await keeping
+            await self._keep(unkept)
+
+    async def _keep(self, unkept: dict[int, tuple[str, int]]) -> None:
+        while unkept:
+            stand = dict(unkept)
+            unkept.clear()
+            async with self.store.writing(ring=False) as session:
+                for post_id, (address, revision) in stand.items():
+                    await desks.shown(session, post_id, address, revision)
 
     async def _refused(self, post: CardPost, now: datetime, error: Rejected) -> None:
         async with self.store.writing() as session:

@@ -210,12 +210,10 @@ async def _said(turn: Turn, case: Case) -> tuple[Said, ...]:
         .order_by(Mention.created_at, Mention.id)
     )
     found = rows.all()
-    versions = await turn.session.scalars(
-        select(MentionVersion)
-        .where(MentionVersion.mention_id.in_([mention.id for mention, _ in found]))
-        .order_by(MentionVersion.id)
-    )
-    was = {version.mention_id: version.text for version in versions}
+    was: dict[int, str] = {}
+    if edited := [mention.id for mention, _ in found if mention.edited_at is not None]:
+        versions = select(MentionVersion).where(MentionVersion.mention_id.in_(edited)).order_by(MentionVersion.id)
+        was = {version.mention_id: version.text for version in await turn.session.scalars(versions)}
     return tuple(
         Said(
             id=mention.id,
@@ -259,6 +257,8 @@ def _given_there(event: CaseEvent) -> Answer | None:
 
 async def _answers(turn: Turn, replies: Sequence[Reply]) -> tuple[Answer, ...]:
     ids = [reply.id for reply in replies]
+    if not ids:
+        return ()
     yes: dict[tuple[int, int], list[int]] = {}
     for approval in await turn.session.scalars(
         select(Approval).where(Approval.reply_id.in_(ids)).order_by(Approval.at, Approval.member_id)

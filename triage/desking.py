@@ -45,7 +45,14 @@ class DigestView(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-View = Card | AlertView | DigestView
+class BacklogView(msgspec.Struct, frozen=True, kw_only=True):
+    """So many open cases have no card yet, for a chat takes only so many messages: `worst` is (case, author, words)."""
+
+    count: int
+    worst: tuple[tuple[int, str, str], ...]
+
+
+View = Card | AlertView | DigestView | BacklogView
 WORST: Final = 3
 """Cases named on an alert that stands for many."""
 
@@ -90,25 +97,25 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     suggestions: tuple[Suggestion, ...] = ()
 
 
-async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Translator] | None:
-    """What should stand at a place, its revision, and the language of the place; None when its subject is gone."""
+async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Translator]:
+    """What should stand at a place, its revision, and the language of the place."""
     if post.subject == "case":
-        shown = await card(turn, post.subject_id)
-        return shown, shown.revision, _language(turn, await turn.session.get_one(Case, post.subject_id))
+        case = await turn.session.get_one(Case, post.subject_id)
+        shown = await card(turn, case.id)
+        return shown, shown.revision, _language(turn, case)
     if post.subject == "digest":
         digest = await turn.session.get_one(Digest, post.subject_id)
         queue = turn.catalogue.queues.get(digest.queue_id)
         return DigestView(lines=digest.lines), 1, translator(queue.language if queue else "en")
     alert = await turn.session.get_one(Alert, post.subject_id)
-    if alert.case_id is None:
-        return None
-    t = _language(turn, await turn.session.get_one(Case, alert.case_id))
+    case = await turn.session.get_one(Case, alert.case_id)
+    t = _language(turn, case)
     others, worst = await _grouped(turn, alert)
     shown_alert = AlertView(
         kind=alert.kind,
         reason=alert.reason,
         called=tuple(_called(turn, slug, platform, t) for slug in alert.called.split(",") if slug),
-        card=await card(turn, alert.case_id),
+        card=await card(turn, case.id),
         pattern=alert.pattern,
         others=others,
         worst=worst,

@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from datetime import datetime, timedelta
 from typing import Final, Protocol, cast
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import OPEN, Case
 from models.mention import Mention, MentionBrand, MovedBy, Sentiment
 from store.engine import Store
 
-BATCH: Final = 8
+BATCH: Final = 4
+RESTS: Final = 3
+"""For how many times as long as it took nothing is explained: what is heard, clicked and shown goes first."""
+FRESH: Final = timedelta(seconds=5)
+"""A card is drawn again for its words alone only so soon after it was read: in a flood chats have better things to show."""
 
 
 class MovedLike(Protocol):
@@ -33,7 +39,7 @@ class Explainer:
         self.reader = reader
         self.executor = executor
 
-    async def explain_batch(self) -> int:
+    async def explain_batch(self, now: datetime) -> int:
         """Explains the next mentions of open cases, the newest first; returns how many there were."""
         async with self.store.reading() as session:
             rows = list(
@@ -49,23 +55,30 @@ class Explainer:
         loop = asyncio.get_running_loop()
         for text, read in rows:
             language, sentiment = read.language or "und", cast("Sentiment", read.sentiment or "neutral")
+            began = loop.time()
             found = await loop.run_in_executor(self.executor, self.reader.why, text, language, sentiment)
-            await self._write(read, text, tuple(MovedBy(moved.word, moved.by) for moved in found))
+            await asyncio.sleep(RESTS * (loop.time() - began))
+            moved = tuple(MovedBy(one.word, one.by) for one in found)
+            async with self.store.writing() as session:
+                await _write(session, now, text, read, moved)
         return len(rows)
 
-    async def _write(self, read: MentionBrand, text: str, moved: tuple[MovedBy, ...]) -> None:
-        """Not for what was edited or deleted while we looked; the cards that show it are drawn again."""
-        async with self.store.writing() as session:
-            same = select(Mention.id).where(Mention.id == read.mention_id, Mention.text == text)
-            written = await session.execute(
-                update(MentionBrand)
-                .where(
-                    MentionBrand.mention_id.in_(same),
-                    MentionBrand.brand_id == read.brand_id,
-                    MentionBrand.read_at == read.read_at,
-                )
-                .values(moved=moved)
-                .returning(MentionBrand.mention_id)
-            )
-            if moved and written.first():
-                await session.execute(update(Case).where(Case.id == read.case_id).values(revision=Case.revision + 1))
+
+async def _write(
+    session: AsyncSession, now: datetime, text: str, read: MentionBrand, moved: tuple[MovedBy, ...]
+) -> None:
+    """Not for what was edited or deleted while we looked; the cards that show it are drawn again."""
+    same = select(Mention.id).where(Mention.id == read.mention_id, Mention.text == text)
+    written = await session.execute(
+        update(MentionBrand)
+        .where(
+            MentionBrand.mention_id.in_(same),
+            MentionBrand.brand_id == read.brand_id,
+            MentionBrand.read_at == read.read_at,
+        )
+        .values(moved=moved)
+        .returning(MentionBrand.mention_id)
+    )
+    fresh = read.read_at is not None and now - read.read_at < FRESH
+    if moved and written.first() and fresh:
+        await session.execute(update(Case).where(Case.id == read.case_id).values(revision=Case.revision + 1))

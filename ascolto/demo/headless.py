@@ -144,7 +144,7 @@ class Day:
         last = await self._last_event()
         while await self.house.triage.read_batch(catalogue, self.now):
             pass
-        while await self.house.explainer.explain_batch():
+        while await self.house.explainer.explain_batch(self.house.now()):
             pass
         await flow.clock_step(self.house)
         while await self.mouth.speak(catalogue, self.now):

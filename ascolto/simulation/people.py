@@ -138,7 +138,7 @@ class Person:
             return self._look(mind, outcome, now, chance)
         if mind.doing == "claiming" and action.verb == "claim":
             mind.doing, mind.presses = "thinking", 0
-            mind.until = (now + timedelta(seconds=chance.uniform(60, 240))).timestamp()
+            mind.until = (now + timedelta(seconds=chance.uniform(20, 80))).timestamp()
         elif mind.doing == "typing" and outcome.editor is not None:
             self._far.count("drafts found again" if outcome.editor == mind.typed else "drafts not there yet")
             mind.until = (now + PATIENCE).timestamp()
@@ -169,12 +169,12 @@ class Person:
                 return [self._action(mind, now, "draft", mind.case, mind.typed)]
         mind.doing, mind.presses = "looking", 0
         mind.reply, mind.revision = shown.reply, shown.revision
-        mind.until = (now + timedelta(seconds=chance.uniform(10, 40))).timestamp()
+        mind.until = (now + timedelta(seconds=chance.uniform(5, 20))).timestamp()
         return []
 
     def _rest(self, mind: Mind, now: datetime, chance: Random) -> None:
         mind.doing, mind.typed, mind.case, mind.presses = "nothing", "", 0, 0
-        mind.until = (now + timedelta(seconds=chance.uniform(5, 60))).timestamp()
+        mind.until = (now + timedelta(seconds=chance.uniform(5, 20))).timestamp()
 
     def _press(
         self, mind: Mind, now: datetime, verb: Verb, reply: int | None = None, revision: int | None = None

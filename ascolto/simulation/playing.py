@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 
 from ascolto import flow
 from ascolto.house import House
-from ascolto.simulation.far import LIMITS, Far, FarEar, FarVoice, Message, outages
+from ascolto.simulation.far import Far, FarEar, FarVoice, Message, outages
 from ascolto.simulation.people import DESKS, Person
-from desk import buttons
+from desk import buttons, discord, slack, telegram
 from languages import Translator
 from models.case import IN_FLIGHT, OPEN, Case, Reply
 from models.catalogue import Brand, BrandQuery, Chat, Contents, Member, Queue
@@ -34,6 +34,7 @@ STEP: Final = timedelta(seconds=10)
 BEGIN: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 LANGUAGES: Final = ("it", "ro", "en")
 HOMES: Final = {"it": ("slack", "telegram"), "ro": ("telegram", "discord"), "en": ("slack", "discord")}
+PACES: Final = {"slack": slack.PACE, "telegram": telegram.PACE, "discord": discord.PACE}
 AFTER_HOURS: Final = timedelta(hours=3)
 """For which the team goes on at most after the last post, until nothing is left."""
 ALERTS_FIRST: Final = 0.1
@@ -86,7 +87,7 @@ class FarChats:
 
     def __init__(self, far: Far, desk: str, play: "Play") -> None:
         self.name = self.platform = desk
-        self.pace = LIMITS[desk]
+        self.pace = PACES[desk]
         self._far, self._play = far, play
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:

@@ -1,8 +1,8 @@
-"""From a mention written to its card on the web desk and to its card handed to a chat, at 50 mentions a second.
+"""From a mention, and from a click, to the web desk and to the card handed to a chat, at 50 mentions and 20 clicks a second.
 
 Everything runs as `ascolto run` runs it: the reader in its thread, triage, the doorbell, the web desk with a real HTTP
-client on its event stream, and a desk that only notes when it was handed a card. The yardstick is one bare commit to the
-same disk.
+client on its event stream, and a desk that only notes when it was handed a card. Of ten cases two are taken on the chat and
+two on the web desk as soon as they are there. The yardstick is one bare commit to the same disk.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from config.settings import Store as StoreSection
 from config.settings import Web as WebSection
 from desk import Did
 from models.catalogue import Brand, BrandQuery, Chat, Contents, Member, Queue
+from models.desk import Action
 from models.post import Heard, Post, PostAuthor
 from store import catalogue, members
 from store.engine import configure
@@ -35,6 +36,8 @@ from triage.card import Card
 
 A_SECOND = 50
 SECONDS = 12
+TAKEN_EVERY = 5
+"""One case in so many is taken on the chat, and the one after it on the web desk."""
 
 
 class Ear:
@@ -65,25 +68,43 @@ class Ear:
     async def close(self) -> None: ...
 
 
+def _number(card: Card) -> int:
+    return int(card.author.removeprefix("a"))
+
+
 class Chats:
-    """A chat without limits: when each case's first card came."""
+    """A chat without limits: when each case's first card came, and when the card came back of one that was taken here."""
 
     name = platform = "chat"
     pace = Pace(1_000_000, 1.0)
 
     def __init__(self) -> None:
         self.came: dict[int, float] = {}
+        self.clicked: dict[int, float] = {}
+        self.drawn_again: dict[int, float] = {}
+        self._to_take: asyncio.Queue[Card] = asyncio.Queue()
 
     async def connect(self) -> None: ...
 
     async def show(self, view: object, _chat: str, _address: str | None, _t: object) -> str:
         if isinstance(view, Card):
-            self.came.setdefault(int(view.author.removeprefix("a")), time.perf_counter())
+            number = _number(view)
+            if number not in self.came:
+                self.came[number] = time.perf_counter()
+                if number % TAKEN_EVERY == 0:
+                    self._to_take.put_nowait(view)
+            elif view.holder_name and number in self.clicked:
+                self.drawn_again.setdefault(number, time.perf_counter())
         return "1"
 
     async def actions(self, _bookmark: str | None) -> AsyncGenerator[Did, None]:
-        await asyncio.sleep(3600)
-        yield Did(bookmark="")
+        while True:
+            card = await self._to_take.get()
+            self.clicked[_number(card)] = time.perf_counter()
+            yield Did(
+                bookmark="",
+                actions=(Action(native_id=str(card.case), verb="claim", who="ana", chat="1", case=card.case),),
+            )
 
     async def answer(self, *_: object) -> None: ...
 
@@ -92,7 +113,7 @@ class Chats:
 
 CONTENTS = Contents(
     brands=(Brand(slug="b", name="B", queries=(BrandQuery(slug="n", text="ferroviola"),)),),
-    members=(Member(slug="ana", name="Ana"),),
+    members=(Member(slug="ana", name="Ana", identities={"chat": "ana"}),),
     queues=(Queue(slug="q", name="Q", brands=("b",), team=("ana",), chats=(Chat(desk="chat", chat="1"),)),),
 )
 
@@ -106,37 +127,64 @@ async def measure() -> list[Figure]:
             await catalogue.apply(session, CONTENTS, utc_now())
             known = await catalogue.load(session)
             token = await members.invite(session, known.members.id_of("ana") or 0, utc_now())
-        ear, chats, seen = Ear(), Chats(), dict[int, float]()
-        watching = asyncio.create_task(_watch(app.web.address, token, seen))
+        ear, chats, page = Ear(), Chats(), Page(app.web.address, token)
+        watching = asyncio.create_task(page.watch())
         await asyncio.sleep(0.5)
-        app.supervisor.start(partial(flow.show, app.house, chats), "chat", "desk", "chat")
+        for step in (flow.show, flow.attend, flow.act):
+            app.supervisor.start(partial(step, app.house, chats), "chat", "desk", "chat")
         app.supervisor.start(partial(flow.hear, app.house, ear), "bench", "ear", "bench")
         deadline = time.perf_counter() + SECONDS + 20
-        while (
-            len(chats.came) < A_SECOND * SECONDS or len(seen) < A_SECOND * SECONDS
-        ) and time.perf_counter() < deadline:
+        told = [chats.came, page.seen, chats.drawn_again, page.answered]
+        wanted = A_SECOND * SECONDS * 2 + A_SECOND * SECONDS // TAKEN_EVERY * 2
+        while sum(map(len, told)) < wanted and time.perf_counter() < deadline:
             await asyncio.sleep(0.1)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await app.stop()
     return [
-        _figure("mention → told to an open web page", ear.said, seen, commit),
+        _figure("mention → told to an open web page", ear.said, page.seen, commit),
         _figure("mention → card handed to a chat", ear.said, chats.came, commit),
+        _figure("click on the web desk → its answer", page.clicked, page.answered, commit),
+        _figure("click on a chat → its card handed back", chats.clicked, chats.drawn_again, commit),
     ]
 
 
-async def _watch(address: str, token: str, seen: dict[int, float]) -> None:
-    """A page that listens; a case's number is the mention's, counted from 1."""
-    async with aiohttp.ClientSession(
-        address, cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"Origin": address}
-    ) as http:
-        async with http.post(f"/enter/{token}"):
-            pass
-        async with http.get("/events", timeout=aiohttp.ClientTimeout(total=None)) as answer:
-            async for line in answer.content:
-                if found := re.fullmatch(rb"data: (\[.*\])\s*", line):
-                    for number in json.loads(found[1]):
-                        seen.setdefault(number - 1, time.perf_counter())
+class Page:
+    """A manager with the web desk open, who takes one case in five; a case's number is the mention's, counted from 1."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self.address = address
+        self.token = token
+        self.seen: dict[int, float] = {}
+        self.clicked: dict[int, float] = {}
+        self.answered: dict[int, float] = {}
+
+    async def watch(self) -> None:
+        async with aiohttp.ClientSession(
+            self.address,
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            headers={"Origin": self.address, "HX-Request": "true"},
+        ) as http:
+            async with http.post(f"/enter/{self.token}"):
+                pass
+            async with (
+                asyncio.TaskGroup() as clicks,
+                http.get("/events", timeout=aiohttp.ClientTimeout(total=None)) as answer,
+            ):
+                async for line in answer.content:
+                    if found := re.fullmatch(rb"data: (\[.*\])\s*", line):
+                        for case in json.loads(found[1]):
+                            if case - 1 not in self.seen:
+                                self.seen[case - 1] = time.perf_counter()
+                                if (case - 1) % TAKEN_EVERY == 1:
+                                    clicks.create_task(self._take(http, case))
+
+    async def _take(self, http: aiohttp.ClientSession, case: int) -> None:
+        self.clicked[case - 1] = time.perf_counter()
+        async with http.post(f"/cases/{case}/claim") as answer:
+            answer.raise_for_status()
+            await answer.read()
+        self.answered[case - 1] = time.perf_counter()
 
 
 def _bare_commits(path: Path) -> float:

@@ -1,11 +1,14 @@
 """Why the reader read what it read, found after the reading and shown on the card."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from conftest import House
 from sqlalchemy import select
 
 from languages import translator
-from models.mention import Mention, MentionBrand, MovedBy
+from models.mention import MentionBrand, MovedBy
 from models.post import Deletion
 from models.sentiment import Moved
 from store import mentions
@@ -39,18 +42,18 @@ async def test_the_card_says_which_words_moved_the_reader(house: House, pointing
     case = await house.case("Pessimo Ferroviola (-)")
     before = await shown(house, case.id)
     explainer = Explainer(house.store, pointing)
-    assert await explainer.explain_batch() == 1
+    assert await explainer.explain_batch(house.now) == 1
     after = await shown(house, case.id)
     assert (before.latest.moved, after.latest.moved) == ((), (MovedBy("Pessimo", 1.5),))
     assert after.revision == before.revision + 1  # so that every desk draws it again
-    assert await explainer.explain_batch() == 0
+    assert await explainer.explain_batch(house.now) == 0
     assert pointing.asked == ["Pessimo Ferroviola (-)"]
 
 
 async def test_what_nobody_has_to_look_at_is_not_explained(house: House, pointing: Pointing):
     await house.hear(house.post("Ferroviola (+)"))
     await house.read()
-    assert await Explainer(house.store, pointing).explain_batch() == 0
+    assert await Explainer(house.store, pointing).explain_batch(house.now) == 0
 
 
 async def test_an_edit_is_explained_anew_and_a_deletion_forgets_the_words(house: House, pointing: Pointing):
@@ -58,25 +61,40 @@ async def test_an_edit_is_explained_anew_and_a_deletion_forgets_the_words(house:
     await house.hear(post)
     await house.read()
     explainer = Explainer(house.store, pointing)
-    await explainer.explain_batch()
+    await explainer.explain_batch(house.now)
     [read] = await _reads(house)
     assert read.moved
     async with house.store.writing() as session:
         await mentions.empty(session, Deletion(platform="square", native_id=post.native_id), house.now)
     [read] = await _reads(house)
     assert read.moved == ()
-    assert await explainer.explain_batch() == 0
+    assert await explainer.explain_batch(house.now) == 0
 
 
-async def test_what_is_edited_while_we_look_is_not_explained_with_the_old_words(house: House, pointing: Pointing):
+async def test_what_is_edited_while_we_look_is_not_explained_with_the_old_words(house: House):
     case = await house.case("Pessimo Ferroviola (-)")
-
-    explainer = Explainer(house.store, pointing)
     [read] = await _reads(house)
-    async with house.store.writing() as session:
-        (await session.get_one(Mention, read.mention_id)).text = "Ferroviola, ho sbagliato io"
-    await explainer._write(read, "Pessimo Ferroviola (-)", (MovedBy("Pessimo", 1.5),))
+
+    class Editing:
+        def why(self, *_: object) -> list[MovedBy]:
+            with closing(sqlite3.connect(house.store.path)) as database, database:
+                database.execute("UPDATE mention SET text = 'Ferroviola, ho sbagliato io'")
+            return [MovedBy("Pessimo", 1.5)]
+
+    await Explainer(house.store, Editing()).explain_batch(house.now)
+    [read] = await _reads(house)
+    assert read.moved is None
     assert (await shown(house, case.id)).latest.moved == ()
+
+
+async def test_in_a_flood_no_card_is_drawn_again_for_its_words_alone(house: House, pointing: Pointing):
+    case = await house.case("Pessimo Ferroviola (-)")
+    before = (await shown(house, case.id)).revision
+    house.later(seconds=6)
+    await Explainer(house.store, pointing).explain_batch(house.now)
+    after = await shown(house, case.id)
+    assert after.revision == before
+    assert after.latest.moved
 
 
 def test_words_are_shown_bare_and_once():
