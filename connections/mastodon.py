@@ -74,6 +74,7 @@ class Mastodon:
 
     @property
     def streaming(self) -> str:
+        """Where its WebSocket is, and under the same address over HTTP its event streams."""
         base = self.instance.configuration.urls.streaming or "ws" + self._server.removeprefix("http")
         return f"{base.rstrip('/')}/api/v1/streaming"
 
@@ -89,19 +90,20 @@ class Mastodon:
 
     async def get(self, path: str, kind: type[T], parameters: Mapping[str, str] | None = None) -> T:
         query = f"?{urlencode(parameters)}" if parameters else ""
-        return _decode(_checked(await call(self.http, "GET", self._server + path + query, headers=self.headers)), kind)
+        return _decode(checked(await call(self.http, "GET", self._server + path + query, headers=self.headers)), kind)
 
     async def post(self, path: str, body: Any, kind: type[T], key: str) -> T:
         """With the key, asking twice within the hour does it once; Uncertain when it broke off on the way."""
         headers = {**self.headers, "Idempotency-Key": key}
         answer = await call(self.http, "POST", self._server + path, json=body, headers=headers, changes=True)
-        return _decode(_checked(answer, changes=True), kind)
+        return _decode(checked(answer, changes=True), kind)
 
     async def close(self) -> None:
         """Nothing is held: the HTTP session is shared."""
 
 
-def _checked(answer: Answer, *, changes: bool = False) -> Answer:
+def checked(answer: Answer, *, changes: bool = False) -> Answer:
+    """The answer, or what its status means."""
     if answer.status == 429:
         raise Unavailable("Mastodon asks to wait", _until_reset(answer))
     if error := refused(answer, FIX, changes=changes):

@@ -1,26 +1,35 @@
 """Hearing hashtags, what speaks to our account, and the public timeline of one Mastodon server.
 
-https://docs.joinmastodon.org/methods/streaming/ (one WebSocket for all), https://docs.joinmastodon.org/api/guidelines/#pagination
+https://docs.joinmastodon.org/methods/streaming/ (one WebSocket for all, or where a proxy refuses it an event stream for each),
+https://docs.joinmastodon.org/api/guidelines/#pagination
 
 The native id is `host:id`, of the server that we are connected to: it is what an answer refers to and what a deletion
 names. The bookmark holds the last id of each timeline; after a break each is read from there while the stream already runs.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
+import structlog
 
-from connections.mastodon import FIX, Account, Mastodon
-from connections.sockets import frames
+from connections.eventstreams import EventStream
+from connections.http import Answer, read_capped
+from connections.mastodon import FIX, Account, Mastodon, checked
+from connections.sockets import frames, gathered
 from models.errors import EdgeError, Unauthorized, Unavailable
 from models.post import Around, Deletion, Heard, Media, Post, PostAuthor, Sought
 from models.text import plain, web_address
 
 T = TypeVar("T")
+
+log = structlog.get_logger("ascolto")
 
 PULSE: Final = 25.0
 """Seconds between signs of life while nobody posts; the WebSocket itself is asked as often."""
@@ -30,10 +39,28 @@ PAGE: Final = 40
 PAGES: Final = 25
 """Most pages of a timeline that are read after a break."""
 MAX_FRAME: Final = 2_000_000
+SOCKET_AGAIN: Final = 3_600.0
+"""Seconds after which a WebSocket that was refused is tried again."""
+SILENCE: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
+"""An event stream says something (a comment at least) every fifteen seconds."""
 LATE_SECONDS: Final = 900
 """For so long a post may be on its way from another server."""
 SNOWFLAKE: Final = 10**17
 """Ids above are times, in milliseconds and sixteen bits more."""
+
+
+class Frame(msgspec.Struct):
+    """What a stream tells, by whichever way: `stream` is its name, `payload` JSON or an id."""
+
+    error: str = ""
+    status: int = 0
+    event: str = ""
+    stream: list[str] = []
+    payload: str = ""
+
+
+Told = Callable[[], Awaitable[list[Frame]]]
+"""The next frames; perhaps none, for the way itself proves that it lives."""
 
 
 class MastodonEar:
@@ -46,6 +73,8 @@ class MastodonEar:
         self._connection = connection
         self._hashtags = [tag.lstrip("#").lower() for tag in hashtags]
         self._public = {"local": "public:local", "federated": "public"}.get(public, "")
+        self._socket_from = 0.0
+        """On the loop's clock: from when the WebSocket is tried."""
 
     async def connect(self) -> None:
         await self._connection.prove()
@@ -53,14 +82,14 @@ class MastodonEar:
     async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
         last = msgspec.json.decode(bookmark, type=dict[str, str]) if bookmark else {}
         own = await self._connection.open()
-        async with await self._stream() as socket:
+        async with self._streams() as told:
             for channel in self._channels():
                 async for reached, posts in self._missed(channel, last.get(channel), own):
                     last[channel] = reached
                     yield Heard(bookmark=_written(last), posts=tuple(posts))
             yield Heard(bookmark=_written(last))
             while True:
-                events = [event for frame in await self._told(socket) if (event := decode(frame)) is not None]
+                events = [event for frame in await told() if (event := to_event(frame)) is not None]
                 heard = to_heard(events, self._connection.host, own)
                 for event in events:
                     if event.stream and (number := event.number):
@@ -68,30 +97,81 @@ class MastodonEar:
                         last[channel] = _newest([last.get(channel, "0"), number])
                 yield msgspec.structs.replace(heard, bookmark=_written(last))
 
-    async def _told(self, socket: aiohttp.ClientWebSocketResponse) -> list[str]:
-        """Perhaps nothing: the WebSocket's own heartbeat proves that it lives."""
-        return await frames(socket, "Mastodon", quiet=PULSE, patience=PATIENCE, most=BATCH)
-
     def _channels(self) -> list[str]:
         public = [self._public] if self._public else []
         return ["notifications", "own", *public, *(f"hashtag:{tag}" for tag in self._hashtags)]
 
-    async def _stream(self) -> aiohttp.ClientWebSocketResponse:
+    def _wanted(self) -> list[list[str]]:
+        """The streams by their names, as the events of the WebSocket carry them."""
+        return [
+            ["user"],
+            *([[self._public]] if self._public else []),
+            *(["hashtag", tag] for tag in self._hashtags),
+        ]
+
+    @asynccontextmanager
+    async def _streams(self) -> AsyncGenerator[Told, None]:
+        """What is told, over the WebSocket; over event streams where that is refused, for an hour at a time."""
+        if asyncio.get_running_loop().time() >= self._socket_from:
+            socket = await self._socket()
+            if socket is not None:
+                async with socket:
+                    yield partial(_from_socket, socket)
+                return
+            self._socket_from = asyncio.get_running_loop().time() + SOCKET_AGAIN
+        async with self._event_streams() as told:
+            log.info("Mastodon is heard over server-sent events", connection=self.name)
+            yield told
+
+    async def _socket(self) -> aiohttp.ClientWebSocketResponse | None:
+        """None where something on the way answers the upgrade, and refuses it."""
         try:
             socket = await self._connection.http.ws_connect(
                 self._connection.streaming, headers=self._connection.headers, heartbeat=PULSE, max_msg_size=MAX_FRAME
             )
         except aiohttp.WSServerHandshakeError as error:
-            if error.status in (401, 403):
-                raise Unauthorized(f"Mastodon's stream answers with {error.status}", FIX) from error
-            raise Unavailable(f"Mastodon's stream answers with {error.status}") from error
+            if error.status == 401:
+                raise Unauthorized("Mastodon's stream answers with 401", FIX) from error
+            if error.status == 429:
+                raise Unavailable("Mastodon asks to wait") from error
+            return None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"Mastodon's stream does not answer: {error}") from error
-        for stream in ("user", *([self._public] if self._public else [])):
-            await socket.send_json({"type": "subscribe", "stream": stream})
-        for tag in self._hashtags:
-            await socket.send_json({"type": "subscribe", "stream": "hashtag", "tag": tag})
+        for stream, *tag in self._wanted():
+            await socket.send_json({"type": "subscribe", "stream": stream, **({"tag": tag[0]} if tag else {})})
         return socket
+
+    @asynccontextmanager
+    async def _event_streams(self) -> AsyncGenerator[Told, None]:
+        """A request for each stream, read side by side; what ends one ends all."""
+        queue: asyncio.Queue[Frame | EdgeError] = asyncio.Queue(BATCH)
+        async with AsyncExitStack() as open_:
+            answers = [
+                (wanted, await open_.enter_async_context(self._event_stream(wanted))) for wanted in self._wanted()
+            ]
+            reading = [asyncio.create_task(_read_into(queue, wanted, answer)) for wanted, answer in answers]
+            try:
+                yield partial(_from_queue, queue)
+            finally:
+                for task in reading:
+                    task.cancel()
+                await asyncio.gather(*reading, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _event_stream(self, wanted: Sequence[str]) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        path, tag = "/".join(wanted[0].split(":")), {"tag": wanted[1]} if len(wanted) > 1 else {}
+        headers = {**self._connection.headers, "Accept": "text/event-stream"}
+        url = "http" + self._connection.streaming.removeprefix("ws")
+        try:
+            answer = await self._connection.http.get(f"{url}/{path}", params=tag, headers=headers, timeout=SILENCE)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"Mastodon's stream does not answer: {error}") from error
+        async with answer:
+            if answer.status != 200 or answer.content_type != "text/event-stream":
+                said = {name.lower(): value for name, value in answer.headers.items()}
+                checked(Answer(answer.status, said, await read_capped(answer, MAX_FRAME), str(answer.url)))
+                raise Unavailable(f"Mastodon's stream answers with {answer.status}, and is none")
+            yield answer
 
     async def _missed(
         self, channel: str, since: str | None, own: Account
@@ -225,14 +305,6 @@ def _read(decoder: Any, row: msgspec.Raw) -> Any:
         return None
 
 
-class _Frame(msgspec.Struct):
-    error: str = ""
-    status: int = 0
-    event: str = ""
-    stream: list[str] = []
-    payload: str = ""
-
-
 class Event(msgspec.Struct):
     """What the stream told: `update`, `edit`, `deletion` or `notification`."""
 
@@ -251,17 +323,58 @@ class Event(msgspec.Struct):
         return "own" if self.stream[:1] == ("user",) else ":".join(self.stream)
 
 
-_frame_decoder = msgspec.json.Decoder(_Frame)
+_frame_decoder = msgspec.json.Decoder(Frame)
 _status_decoder = msgspec.json.Decoder(Status)
 _notification_decoder = msgspec.json.Decoder(Notification)
 
 
-def decode(frame: str) -> Event | None:
-    """A frame of the stream; None for one that is malformed or no business of ours."""
+async def _from_socket(socket: aiohttp.ClientWebSocketResponse) -> list[Frame]:
+    """What is malformed is left out; the WebSocket's own heartbeat proves that it lives."""
+    told = await frames(socket, "Mastodon", quiet=PULSE, patience=PATIENCE, most=BATCH)
+    return [found for text in told if (found := _frame(text)) is not None]
+
+
+def _frame(text: str) -> Frame | None:
     try:
-        told = _frame_decoder.decode(frame)
-        if told.error:
-            raise _refused(told)
+        return _frame_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+
+
+async def _from_queue(queue: "asyncio.Queue[Frame | EdgeError]") -> list[Frame]:
+    return await gathered(partial(_taken, queue), quiet=PULSE, patience=PATIENCE, most=BATCH)
+
+
+async def _taken(queue: "asyncio.Queue[Frame | EdgeError]") -> Frame:
+    """Where a stream has ended, that is raised whenever it is asked."""
+    found = await queue.get()
+    if isinstance(found, EdgeError):
+        queue.put_nowait(found)
+        raise found
+    return found
+
+
+async def _read_into(
+    queue: "asyncio.Queue[Frame | EdgeError]", wanted: list[str], answer: aiohttp.ClientResponse
+) -> None:
+    events = EventStream(MAX_FRAME)
+    try:
+        async for piece in answer.content.iter_any():
+            for sent in events.feed(piece):
+                await queue.put(Frame(event=sent.name, stream=wanted, payload=sent.data))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        await queue.put(Unavailable(f"Mastodon's stream broke off: {error}"))
+    except EdgeError as error:
+        await queue.put(error)
+    else:
+        await queue.put(Unavailable("Mastodon closed the stream."))
+
+
+def to_event(told: Frame) -> Event | None:
+    """What a frame tells; None for what is malformed or no business of ours."""
+    if told.error:
+        raise _refused(told)
+    try:
         if told.event == "update":
             status = _status_decoder.decode(told.payload)
             return Event("update", tuple(told.stream), status, status.id)
@@ -278,7 +391,7 @@ def decode(frame: str) -> Event | None:
     return None
 
 
-def _refused(told: _Frame) -> EdgeError:
+def _refused(told: Frame) -> EdgeError:
     """The stream itself says what is wrong: a scope that is missing, a timeline that this server keeps to itself."""
     return Unauthorized(f"Mastodon's stream refuses: {told.error}", FIX)
 

@@ -13,6 +13,7 @@ from ascolto.simulating import play
 from ascolto.simulation.auditing import audit
 from ascolto.simulation.playing import Plan
 
+DUE = "UPDATE \"case\" SET first_answer_due = heard_at; DELETE FROM case_event WHERE kind IN ('late', 'approved')"
 DAY = Plan(managers=6, hours=0.25, seed=5, cases_an_hour=120)
 
 
@@ -44,7 +45,7 @@ def test_a_day_with_a_kill_runs_clean(day: Path):
         ("ascolto", "UPDATE mention_brand SET case_id = NULL WHERE sentiment = 'negative'", "without a case"),
         ("ascolto", "UPDATE reply SET approved_by = NULL", "nobody's yes"),
         ("ascolto", "DELETE FROM approval; UPDATE reply SET approved_by = author_id", "author's yes alone"),
-        ("ascolto", "DELETE FROM case_event WHERE kind IN ('late', 'approved')", "nobody was told"),
+        ("ascolto", DUE, "nobody was told"),
         ("ascolto", "UPDATE case_event SET kind = 'claimed', member_id = 99 WHERE kind = 'proposed'", "claimed by two"),
         ("ascolto", "UPDATE \"case\" SET state = 'waiting' WHERE id = 1", "still open"),
         ("ascolto", "UPDATE reply SET state = 'sending' WHERE id = 1", "still on their way"),

@@ -261,6 +261,23 @@ class MastodonStage(Stage):
         return [s["content"][3:-4] for s in self.server.statuses.values() if s["account"]["id"] == "1"]
 
 
+class MastodonByEventStreamsStage(MastodonStage):
+    """Behind a proxy that lets no WebSocket through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server.refuses_upgrades = 403
+
+    async def listening(self) -> None:
+        await self.server.heard(streams=3)
+
+    async def malformed(self) -> None:
+        await self.server.events("update", GARBAGE.decode(errors="replace"))
+
+    async def huge(self) -> None:
+        await self.server.events("update", "x" * HUGE)
+
+
 class TelegramStage(Stage):
     platform = "telegram"
     EXEMPT: ClassVar = {"deletions": "Telegram tells a bot of none."}
@@ -571,6 +588,7 @@ STAGES: dict[str, Callable[[], Stage]] = {
     "discord": DiscordStage,
     "hackernews": HackerNewsStage,
     "mastodon": MastodonStage,
+    "mastodon, event streams": MastodonByEventStreamsStage,
     "reddit": RedditFeedsStage,
     "reddit with a key": RedditKeyStage,
     "telegram": TelegramStage,

@@ -30,13 +30,18 @@ def table() -> dict[tuple[str, str], str]:
     return {(row[0], name): cell for row in map(cells, lines[2:]) for name, cell in zip(names, row[1:], strict=True)}
 
 
+def column(name: str) -> str:
+    """A second way to the same platform stands in its column."""
+    return name.partition(",")[0]
+
+
 REASONS = dict(re.findall(r"^(\d+)\. (.*)$", PAGE, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", STAGES)
 @pytest.mark.parametrize("rule", ROWS)
 def test_a_cell_is_what_the_contract_says(name: str, rule: str):
-    cell, reason = table()[ROWS[rule], name], STAGES[name]().EXEMPT.get(rule)
+    cell, reason = table()[ROWS[rule], column(name)], STAGES[name]().EXEMPT.get(rule)
     if reason is None:
         assert cell.startswith("✓")
     else:
@@ -46,8 +51,10 @@ def test_a_cell_is_what_the_contract_says(name: str, rule: str):
 @pytest.mark.parametrize("name", STAGES)
 def test_who_speaks_and_who_is_looked_up_is_true(name: str):
     stage = STAGES[name]()
-    assert table()["answers", name].startswith("✓") == stage.speaks
-    assert table()["a reply of unknown fate is looked up", name].startswith("✓") == (stage.speaks and stage.tells)
+    assert table()["answers", column(name)].startswith("✓") == stage.speaks
+    assert table()["a reply of unknown fate is looked up", column(name)].startswith("✓") == (
+        stage.speaks and stage.tells
+    )
 
 
 def test_every_number_has_its_reason_and_every_reason_its_number():

@@ -2,6 +2,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 from platforms.mastodon import OWN, TOKEN, MastodonServer
 
@@ -233,3 +234,81 @@ def test_posts_that_come_late_from_other_servers_are_asked_for_again():
     now = 115_600_000_000_000_000
     assert int(mastodon._earlier(str(now))) == now - (900_000 << 16)
     assert mastodon._earlier("1001") == "1001"
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 426, 502])
+async def test_where_a_proxy_refuses_the_websocket_event_streams_are_read(server: MastodonServer, http, status: int):
+    server.refuses_upgrades = status
+    listening = ear_of(server, http, public="federated").listen(None)
+    await ready(server, listening)
+    said = await server.post("#ferroviola in ritardo")
+    assert (await something(listening)).posts[0].text == "#ferroviola in ritardo"
+    asked = await server.post("@ferroviola mi sentite?", to_us=True)
+    heard = await until(listening, lambda heard: any(post.to_us for post in heard.posts))
+    assert json.loads(heard.bookmark)["notifications"] > asked["id"]
+    await server.edit(said, "#ferroviola di nuovo in ritardo")
+    heard = await until(listening, lambda heard: heard.edits)
+    assert heard.edits[0].text == "#ferroviola di nuovo in ritardo"
+    await server.delete(said)
+    heard = await until(listening, lambda heard: heard.deletions)
+    assert heard.deletions[0].native_id.endswith(f":{said['id']}")
+    await listening.aclose()
+
+
+async def test_a_websocket_that_was_refused_is_left_alone_for_an_hour(server: MastodonServer, http, monkeypatch):
+    server.refuses_upgrades = 403
+    ear = ear_of(server, http)
+    for attempts in (1, 1):
+        listening = ear.listen(None)
+        await ready(server, listening)
+        await listening.aclose()
+        assert server.calls.count("GET /api/v1/streaming") == attempts
+    server.refuses_upgrades = None
+    monkeypatch.setattr(ear, "_socket_from", 0.0)
+    listening = ear.listen(None)
+    await until(listening, lambda heard: set(json.loads(heard.bookmark)) >= {"own", "hashtag:ferroviola"})
+    async with asyncio.timeout(5):
+        while server._events:
+            await asyncio.sleep(0.01)
+    assert len(server._sockets) == 1
+    await listening.aclose()
+
+
+async def test_a_token_without_the_right_to_stream_asks_for_a_human_on_either_way(server: MastodonServer, http):
+    server.refuses_upgrades = 403
+    ear = ear_of(server, http)
+    await ear.connect()
+    server.token = "another"
+    with pytest.raises(Unauthorized):
+        await anext(ear.listen(None))
+
+
+async def test_an_event_stream_that_falls_silent_is_away(server: MastodonServer, http, monkeypatch):
+    server.refuses_upgrades = 403
+    monkeypatch.setattr(mastodon, "SILENCE", aiohttp.ClientTimeout(total=None, sock_read=0.2))
+    listening = ear_of(server, http).listen(None)
+    await ready(server, listening)
+    with pytest.raises(Unavailable):
+        await something(listening)
+
+
+async def test_what_was_told_before_an_event_stream_broke_is_heard(server: MastodonServer, http):
+    server.refuses_upgrades = 403
+    listening = ear_of(server, http, public="federated").listen(None)
+    await ready(server, listening)
+    said = await server.post("Ferroviola in ritardo")
+    await something(listening)
+    await server.delete(said)
+    await server.drop()
+    assert (await something(listening)).deletions
+    with pytest.raises(Unavailable):
+        await something(listening)
+
+
+async def test_something_else_than_an_event_stream_is_no_stream(server: MastodonServer, http):
+    server.refuses_upgrades = 403
+    ear = ear_of(server, http)
+    await ear.connect()
+    server.next_answers = [(200, b"<h1>welcome</h1>")] * 5
+    with pytest.raises(Unavailable):
+        await anext(ear.listen(None))

@@ -1,4 +1,5 @@
-"""A Mastodon server as https://docs.joinmastodon.org describes it: timelines by id, one WebSocket, and its ugly parts."""
+"""A Mastodon server as https://docs.joinmastodon.org describes it: timelines by id, one WebSocket, event streams,
+and its ugly parts."""
 
 import asyncio
 import json
@@ -24,6 +25,7 @@ class MastodonServer(Server):
                 web.get("/api/v1/accounts/verify_credentials", self._me),
                 web.get("/api/v2/instance", self._instance),
                 web.get("/api/v1/streaming", self._stream),
+                web.get("/api/v1/streaming/{stream:.+}", self._event_stream),
                 web.get("/api/v1/notifications", self._notifications),
                 web.get("/api/v1/accounts/1/statuses", self._own),
                 web.get("/api/v1/timelines/tag/{tag}", self._tag),
@@ -42,7 +44,11 @@ class MastodonServer(Server):
         self.lose_answer = False
         self.calls: list[str] = []
         self._keys: dict[str, dict] = {}
+        self.refuses_upgrades: int | None = None
+        """The status with which a proxy before it answers an upgrade."""
         self._sockets: dict[web.WebSocketResponse, list[list[str]]] = {}
+        self._events: dict[web.StreamResponse, list[str]] = {}
+        self._transports: dict[web.StreamResponse, asyncio.BaseTransport] = {}
         self._next = 1000
 
     # What people do.
@@ -76,6 +82,19 @@ class MastodonServer(Server):
         said = payload if isinstance(payload, str) else json.dumps(payload)
         await self.frame(json.dumps({"stream": stream, "event": event, "payload": said}), stream)
 
+        await self.events(event, said, stream)
+
+    async def events(self, event: str, data: str, stream: list[str] | None = None) -> None:
+        """Over the event streams, torn in two as networks do, and with a comment before."""
+        lines = "".join(f"data: {line}\n" for line in data.split("\n"))
+        raw = f":thump\n\nevent: {event}\n{lines}\n".encode()
+        for answer, wanted in list(self._events.items()):
+            if stream is None or stream == wanted:
+                with suppress(ConnectionError):
+                    await answer.write(raw[: len(raw) // 2])
+                    await asyncio.sleep(0)
+                    await answer.write(raw[len(raw) // 2 :])
+
     async def frame(self, raw: str, stream: list[str] | None = None) -> None:
         for socket, wanted in list(self._sockets.items()):
             if stream is None or stream in wanted:
@@ -85,11 +104,16 @@ class MastodonServer(Server):
     async def drop(self) -> None:
         for socket in list(self._sockets):
             await socket.close()
+        for answer in list(self._events):
+            with suppress(ConnectionError):
+                await answer.write(b"event: update\ndata: {")
+            if (transport := self._transports.pop(answer, None)) is not None:
+                transport.close()
 
     async def heard(self, streams: int) -> None:
         """Returns once somebody has subscribed to so many streams."""
         async with asyncio.timeout(5):
-            while not any(len(wanted) >= streams for wanted in self._sockets.values()):
+            while not any(len(wanted) >= streams for wanted in self._sockets.values()) and len(self._events) < streams:
                 await asyncio.sleep(0.01)
 
     def _make(self, content: str, account: dict, under: str | None = None, **fields) -> dict:
@@ -178,6 +202,8 @@ class MastodonServer(Server):
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if refused := self._refused(request):
             return refused
+        if self.refuses_upgrades is not None:
+            return web.Response(status=self.refuses_upgrades, text="<h1>no upgrades here</h1>")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._sockets[socket] = []
@@ -189,3 +215,20 @@ class MastodonServer(Server):
         finally:
             self._sockets.pop(socket, None)
         return socket
+
+    async def _event_stream(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._refused(request):
+            return refused
+        name = ":".join(request.match_info["stream"].split("/"))
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await answer.prepare(request)
+        await answer.write(b":)\n\n")
+        self._events[answer] = [name, *([request.query["tag"]] if name == "hashtag" else [])]
+        self._transports[answer] = request.transport
+        try:
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.02)
+        finally:
+            self._events.pop(answer, None)
+            self._transports.pop(answer, None)
+        return answer
