@@ -165,7 +165,8 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> Po
     ours = message.author.id == own
     if message.type not in (discord.MessageType.default, discord.MessageType.reply) or message.webhook_id:
         return None
-    if (message.author.bot and not ours) or not (message.content or message.attachments):
+    text = _words(message)
+    if (message.author.bot and not ours) or not (text or message.attachments):
         return None
     reference = message.reference
     above = reference.resolved if reference and isinstance(reference.resolved, discord.Message) else None
@@ -174,7 +175,7 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> Po
         native_id=f"{message.channel.id}:{message.id}",
         url=message.jump_url,
         author=_author(message.author),
-        text=message.clean_content if message.guild else message.content,
+        text=text,
         thread=_thread(message),
         parent=f"{reference.channel_id}:{reference.message_id}" if reference and reference.message_id else None,
         created_at=message.created_at,
@@ -185,6 +186,13 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> Po
         place=str(message.channel.id),
         before=(said,) if above and (said := to_post(above, own)) else (),
     )
+
+
+def _words(message: discord.Message) -> str:
+    """What is written, and what a poll asks."""
+    said = message.clean_content if message.guild else message.content
+    asked = [message.poll.question, *(answer.text for answer in message.poll.answers)] if message.poll else []
+    return "\n".join(words for words in (said, *asked) if words)
 
 
 def _thread(message: discord.Message) -> str:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import aiohttp
 from platforms.answers import Answers
 from platforms.discord import GENERAL, DiscordServer
+from platforms.discord import OWN as DISCORD_OWN
 from platforms.discord import TOKEN as DISCORD_TOKEN
 from platforms.hackernews import HackerNews
 from platforms.jetstream import Jetstream
@@ -379,7 +380,9 @@ class DiscordStage(Stage):
 
     def said(self) -> list[str]:
         return [
-            m["content"] for (c, _), m in self.server.messages.items() if c == GENERAL and m["author"]["id"] == "100"
+            m["content"]
+            for (c, _), m in self.server.messages.items()
+            if c == GENERAL and m["author"]["id"] == DISCORD_OWN["id"]
         ]
 
 

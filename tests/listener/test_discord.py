@@ -258,7 +258,7 @@ async def test_where_the_bot_is_let_in_is_told(server: DiscordServer, ear: Disco
     assert await ear.connect() is None
     server.on_a_server = False
     other = ear_of(server)
-    assert "https://discord.com/oauth2/authorize?client_id=100" in (await other.connect() or "")
+    assert f"https://discord.com/oauth2/authorize?client_id={OWN['id']}" in (await other.connect() or "")
     await other.close()
 
 

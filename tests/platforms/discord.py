@@ -13,7 +13,14 @@ from aiohttp import WSMsgType, web
 from platforms.server import Server
 
 TOKEN = "discord.token.secret"
-OWN = {"id": "100", "username": "ascolto", "discriminator": "0", "global_name": "Ascolto", "avatar": None, "bot": True}
+OWN = {
+    "id": "1400000000000000100",
+    "username": "ascolto",
+    "discriminator": "0",
+    "global_name": "Ascolto",
+    "avatar": None,
+    "bot": True,
+}
 RITA = {"id": "200", "username": "rita", "discriminator": "0", "global_name": "Rita R.", "avatar": None}
 GUILD, GENERAL, FORUM, DIRECT = "500", "600", "601", "700"
 EPOCH = 1_420_070_400_000
