@@ -50,6 +50,7 @@ REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
 TOLD: Final = frozenset(
     {
         "approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo", "send_back", "unmute_alert",
+        "answer_storm",
     }
 )  # fmt: skip
 """What is confirmed in words to who did it; the rest is seen on the card."""

@@ -82,7 +82,7 @@ class DiscordDesk:
         elif outcome.suggestions:
             await self._respond(action, SAY, cards.suggestions(outcome.suggestions, case))
         elif outcome.choices:
-            await self._respond(action, SAY, cards.choices(outcome.choices, case))
+            await self._respond(action, SAY, cards.choices(outcome.choices, case, outcome.said))
         elif action.verb == "approve" and not outcome.refused:
             # The preview has done its work: it shows what came of it, without buttons.
             await self._respond(action, AWAY, {**cards.said(outcome.said), "embeds": [], "components": []})

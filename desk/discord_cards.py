@@ -88,8 +88,9 @@ def preview(shown: Preview, t: Translator) -> Body:
     return _body(_embed(lines), [*map(_button, buttons.on_preview(shown, t))])
 
 
-def choices(found: Sequence[Choice], case: int) -> Body:
-    return _body(_embed([f"#{case}"]), [*map(_button, buttons.of_choices(found, case)[:25])])
+def choices(found: Sequence[Choice], case: int, said: str = "") -> Body:
+    """The ways to go on, under what there is to say of them."""
+    return _body(_embed([safe(said) or f"#{case}"]), [*map(_button, buttons.of_choices(found, case)[:25])])
 
 
 def suggestions(found: Sequence[Suggestion], case: int) -> Body:

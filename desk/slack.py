@@ -78,7 +78,7 @@ class SlackDesk:
         elif outcome.suggestions:
             await self._whisper(action, cards.suggestions(outcome.suggestions, case), t("Suggestions"))
         elif outcome.choices:
-            await self._whisper(action, cards.choices(outcome.choices, case), f"#{case}")
+            await self._whisper(action, cards.choices(outcome.choices, case, outcome.said), f"#{case}")
         elif buttons.is_told(action, outcome):
             await self._whisper(action, [], cards.safe(outcome.said))
         if action.message.startswith("http") and not outcome.refused:

@@ -116,8 +116,9 @@ def preview(shown: Preview, t: Translator) -> list[Block]:
     return [*blocks, _row(buttons.on_preview(shown, t))]
 
 
-def choices(found: Sequence[Choice], case: int) -> list[Block]:
-    return [_section([f"#{case}"]), _row(buttons.of_choices(found, case))]
+def choices(found: Sequence[Choice], case: int, said: str = "") -> list[Block]:
+    """The ways to go on, under what there is to say of them, as plain text: it may hold words that are to be approved."""
+    return [{"type": "section", "text": _plain(said or f"#{case}", SECTION)}, _row(buttons.of_choices(found, case))]
 
 
 def suggestions(found: Sequence[Suggestion], case: int) -> list[Block]:

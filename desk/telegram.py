@@ -109,7 +109,7 @@ class TelegramDesk:
         elif outcome.suggestions:
             await self._say(action, *cards.suggestions(outcome.suggestions, case))
         elif outcome.choices:
-            await self._say(action, *cards.choices(outcome.choices, case))
+            await self._say(action, *cards.choices(outcome.choices, case, outcome.said))
         elif not outcome.refused and (action.verb == "approve" or action.text) and action.at:
             await self._put_away(action, outcome)
 

@@ -75,8 +75,9 @@ def suggestions(found: Sequence[Suggestion], case: int) -> tuple[str, InlineKeyb
     return "\n\n".join(texts), _keyboard(buttons.of_suggestions(found, case), a_row=len(found))
 
 
-def choices(found: Sequence[Choice], case: int) -> tuple[str, InlineKeyboardMarkup | None]:
-    return f"#{case}", _keyboard(buttons.of_choices(found, case), a_row=1)
+def choices(found: Sequence[Choice], case: int, said: str = "") -> tuple[str, InlineKeyboardMarkup | None]:
+    """The ways to go on, under what there is to say of them."""
+    return escape(said[:LONGEST]) or f"#{case}", _keyboard(buttons.of_choices(found, case), a_row=1)
 
 
 def _keyboard(

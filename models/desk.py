@@ -38,7 +38,7 @@ class CardPost(Base):
 Verb = Literal[
     "claim", "release", "snooze", "dismiss", "escalate", "assign", "note", "edit", "suggest", "draft", "approve", "undo",
     "correct", "mute", "reopen", "retry", "published_by_hand", "not_published", "help", "review", "send_back", "mute_alert",
-    "unmute_alert",
+    "unmute_alert", "answer_storm",
 ]  # fmt: skip
 
 

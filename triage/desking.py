@@ -1,6 +1,7 @@
 """What a chat desk shows and what an action done there comes to; how it looks is the desk's own affair."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, NamedTuple, get_args
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from models.catalogue import Member
 from models.desk import Action, CardPost, Digest, Verb
 from models.errors import Refused
 from models.mention import Author, Sentiment
-from triage import actions, alerts, guards, replying, wording
+from triage import actions, alerts, guards, replying, together, wording
 from triage.card import Card, card
 from triage.checks import Finding
 from triage.suggestions import Suggestion, suggest
@@ -53,6 +54,8 @@ class BacklogView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 View = Card | AlertView | DigestView | BacklogView
+READABLE: Final = 2_800
+"""Characters that every chat shows whole in one message."""
 WORST: Final = 3
 """Cases named on an alert that stands for many."""
 
@@ -285,12 +288,51 @@ async def preview(turn: Turn, reply: Reply, by: int) -> Preview:
 
 
 async def _approve(asked: Asked) -> Outcome:
+    """Where others say the same, they are offered the same answer."""
     if asked.action.reply is None or asked.action.revision is None:
         raise Refused(_NO_CASE)
     reply = await replying.approve(asked.turn, asked.action.reply, asked.action.revision, asked.by)
     if reply.state == "proposed":
-        return asked.did(_("It waits for the yes of {count} more."), count=await replying.missing(asked.turn, reply))
-    return asked.did(_("Approved. It goes out in ten seconds; until then you can take it back."))
+        said = asked.t(_("It waits for the yes of {count} more."), count=await replying.missing(asked.turn, reply))
+    else:
+        said = asked.t(_("Approved. It goes out in ten seconds; until then you can take it back."))
+    same = [one for one in await together.others(asked.turn, reply.case_id, asked.by) if one.fits]
+    more = (
+        Choice(
+            label=asked.t.count("The same to {n} more", "The same to {n} more", len(same)), verb="answer_storm", text=""
+        ),
+    )
+    return Outcome(said=said, choices=more if same else (), case=reply.case_id)
+
+
+async def _answer_storm(asked: Asked) -> Outcome:
+    """First every text is shown: one in full, and the names that stand in the others in its place; then all are approved."""
+    same = [one for one in await together.others(asked.turn, asked.case, asked.by) if one.fits]
+    while same and len(_told_to(asked, same)) > READABLE:
+        same.pop()
+    if not same:
+        raise Refused(_("Nobody else says the same any more."))
+    seen = together.mark(same)
+    if asked.text != seen:
+        label = asked.t.count("✅ Approve {n} reply", "✅ Approve {n} replies", len(same))
+        yes = Choice(label=label, verb="answer_storm", text=seen)
+        return Outcome(said=_told_to(asked, same), choices=(yes,), case=asked.case)
+    done = 0
+    for one in same:
+        with suppress(Refused):  # somebody was first, or the post is gone: the others get their answer all the same
+            async with asked.turn.session.begin_nested():
+                await together.answer(asked.turn, one.case, asked.by, one.text)
+            done += 1
+    return asked.did(_("{count} of {all} approved."), count=done, all=len(same))
+
+
+def _told_to(asked: Asked, same: Sequence[together.Same]) -> str:
+    first, *rest = same
+    lines = [asked.t(_("Each of {count} would be told this, with their own name:"), count=len(same)), first.text]
+    if rest:
+        names = ", ".join(f"@{one.author}" for one in rest)
+        lines.append(asked.t(_("In place of {name}: {names}"), name=f"@{first.author}", names=names))
+    return "\n\n".join(lines)
 
 
 async def _review(asked: Asked) -> Outcome:
@@ -456,4 +498,5 @@ _DOES: Final[dict[Verb, _Does]] = {
     "send_back": _send_back,
     "mute_alert": _mute_alert,
     "unmute_alert": _unmute_alert,
+    "answer_storm": _answer_storm,
 }

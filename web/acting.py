@@ -1,7 +1,8 @@
 """The forms of the web desk: each is one action of triage/actions.py or replying.py, and shows the case as it is afterwards."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
@@ -12,8 +13,9 @@ from models.case import Case, Reply
 from models.errors import Refused
 from models.mention import Author, Mention, Sentiment
 from models.post import Post, PostAuthor
+from store import cases
 from store.mentions import Concern, Kept, write_posts
-from triage import actions, guards, replying
+from triage import actions, guards, replying, together
 from triage.checks import Finding
 from triage.replying import to_check
 from triage.turn import Turn
@@ -236,6 +238,52 @@ async def _findings(turn: Turn, reply: Reply) -> list[Finding]:
     case = await turn.session.get_one(Case, reply.case_id)
     author = await turn.session.get_one(Author, case.author_id)
     return turn.checker.check(await to_check(turn, case, author, reply.text, reply.connection))
+
+
+@routes.get("/cases/{case:\\d{1,15}}/storm")
+async def storm(request: web.Request) -> web.Response:
+    """Everybody who says the same, each with what they would be told."""
+    return await _storm_page(request)
+
+
+@routes.post("/cases/{case:\\d{1,15}}/storm")
+async def answer_storm(request: web.Request) -> web.Response:
+    """Approves the texts that stand on the page under the boxes that are ticked, or dismisses those cases with a reason.
+
+    Each is a turn of its own: where one cannot be done, the others are, and it stands on the page again with the reason.
+    """
+    visit, form = request[VISIT], await request.post()
+    refused: dict[int, tuple[str, str]] = {}
+    wanted = [number for ticked in form.getall("case", []) if (number := _digits(str(ticked))) is not None]
+    for number in wanted:
+        typed = str(form.get(f"text-{number}", ""))
+        try:
+            async with visit.house.store.writing() as session:
+                turn = visit.turn(session)
+                if form.get("reason"):
+                    await actions.dismiss(turn, number, visit.member_id, str(form["reason"]))
+                else:
+                    await together.answer(turn, number, visit.member_id, typed)
+        except Refused as refusal:
+            refused[number] = refusal.said(visit.t), typed
+    return await _storm_page(request, done=len(wanted) - len(refused), refused=refused)
+
+
+async def _storm_page(
+    request: web.Request, done: int | None = None, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})
+) -> web.Response:
+    """`refused` has why, and what was typed."""
+    visit, number = request[VISIT], int(request.match_info["case"])
+    async with visit.house.store.reading() as session:
+        turn = visit.turn(session)
+        try:
+            found = await together.others(turn, number, visit.member_id)
+        except Refused as refusal:
+            raise web.HTTPNotFound(text=refusal.said(visit.t)) from None
+        case = await session.get_one(Case, number)
+        more = len(await cases.same_storm(session, case, limit=1_000)) - len(found)
+        wanted = replying.wanted(turn, case)
+    return page(request, "storm.html", case=case, found=found, more=more, wanted=wanted, done=done, refused=refused)
 
 
 @routes.get("/open")

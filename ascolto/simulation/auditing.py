@@ -72,6 +72,8 @@ async def _audit(session: AsyncSession, far: Far, killed: int) -> Report:
     ]
     if strangers := far.tally().get("STRANGERS SERVED"):
         broken.append(f"{strangers} clicks of strangers did something")
+    if drafts := far.tally().get("DRAFTS LOST"):
+        broken.append(f"{drafts} drafts were not there when their author came back")
     first = [(c.first_answered_at - c.heard_at).total_seconds() / 60 for c in cases if c.first_answered_at]
     return Report(
         broken=broken,

@@ -124,11 +124,17 @@ class Person:
     def told(self, action: Action, outcome: Outcome, now: datetime, chance: Random) -> list[Action]:
         """What a manager makes of an answer; what they do at once because of it."""
         mind = self._far.mind(self.slug, Mind)
-        found = self._told(mind, action, outcome, now, chance) if action.case == mind.case else []
+        theirs = action.case == mind.case or action.verb == "answer_storm"
+        found = self._told(mind, action, outcome, now, chance) if theirs else []
         self._far.keep_mind(self.slug, mind)
         return found
 
     def _told(self, mind: Mind, action: Action, outcome: Outcome, now: datetime, chance: Random) -> list[Action]:
+        storm = next((choice for choice in outcome.choices if choice.verb == "answer_storm"), None)
+        if storm is not None:
+            self._far.count("storms answered at once", int(bool(storm.text)))
+            more = [self._action(mind, now, "answer_storm", action.case or 0, storm.text)]
+            return more if action.verb == "answer_storm" else [*self._said_yes(mind, now, chance), *more]
         if outcome.refused:
             if (mind.doing, action.verb) in ASKED:
                 self._far.count(f"refused: {action.verb}")
@@ -140,17 +146,22 @@ class Person:
             mind.doing, mind.presses = "thinking", 0
             mind.until = (now + timedelta(seconds=chance.uniform(20, 80))).timestamp()
         elif mind.doing == "typing" and outcome.editor is not None:
-            self._far.count("drafts found again" if outcome.editor == mind.typed else "drafts not there yet")
+            self._far.count("drafts found again" if outcome.editor == mind.typed else "DRAFTS LOST")
             mind.until = (now + PATIENCE).timestamp()
             return [self._action(mind, now, "draft", mind.case, mind.typed)]
         elif mind.doing == "approving" and action.verb == "approve":
-            case = mind.case
-            self._rest(mind, now, chance)
-            if chance.random() < 0.04:
-                self._far.count("taken back")
-                mind.doing, mind.case, mind.until = "thinking", case, (now + timedelta(seconds=30)).timestamp()
-                return [self._action(mind, now, "undo", case)]
+            return self._said_yes(mind, now, chance)
         return []
+
+    def _said_yes(self, mind: Mind, now: datetime, chance: Random) -> list[Action]:
+        """Now and then they think better of it."""
+        case = mind.case
+        self._rest(mind, now, chance)
+        if chance.random() >= 0.04:
+            return []
+        self._far.count("taken back")
+        mind.doing, mind.case, mind.until = "thinking", case, (now + timedelta(seconds=30)).timestamp()
+        return [self._action(mind, now, "undo", case)]
 
     def _look(self, mind: Mind, outcome: Outcome, now: datetime, chance: Random) -> list[Action]:
         """Reads what would be published, and then says yes; an approver sends some back, and changes some first."""
@@ -167,6 +178,9 @@ class Person:
                 mind.typed = f"{shown.text} Grazie."
                 mind.until = (now + PATIENCE).timestamp()
                 return [self._action(mind, now, "draft", mind.case, mind.typed)]
+        if mind.doing == "typing" and chance.random() < 0.08:  # called away, they come back to it later
+            mind.until = (now + timedelta(seconds=chance.uniform(60, 300))).timestamp()
+            return []
         mind.doing, mind.presses = "looking", 0
         mind.reply, mind.revision = shown.reply, shown.revision
         mind.until = (now + timedelta(seconds=chance.uniform(5, 20))).timestamp()

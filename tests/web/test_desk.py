@@ -1,6 +1,7 @@
 import asyncio
 import re
 
+import aiohttp
 import pytest
 from conftest import House
 
@@ -297,3 +298,38 @@ async def test_a_second_yes_is_asked_for_and_given_on_the_web_and_both_texts_are
         assert "You have said yes." in answer.headers["HX-Trigger"]
     [reply] = await house.all(Reply)
     assert (reply.state, reply.text, reply.approved_by) == ("approved", form["text"], house.member("dora"))
+
+
+async def test_a_storm_is_answered_on_one_page_each_text_of_it_shown(desk, house: House):
+    said = "Ferroviola treno delle sette soppresso a Bologna senza nessun avviso, vergogna totale, rimborsate tutti subito (-)"
+    for author in ("rita", "ugo", "ivo", "eva"):
+        await house.hear(house.post(f"{said} {author[0]}", author=author))
+        await house.read()
+    first, second, third, fourth = [case.id for case in await house.all(Case)]
+    ana = await desk.enter("ana")
+    assert "Write the reply to one of them first" in await _text(await ana.get(f"/cases/{first}/storm"))
+    await ana.post(f"/cases/{first}/draft", data={"text": "@rita ci scusiamo, a presto"})
+    page = await _text(await ana.get(f"/cases/{first}/storm"))
+    for author in ("ugo", "ivo", "eva"):
+        assert f"@{author} ci scusiamo, a presto" in page
+    await (await desk.enter("bruno")).post(f"/cases/{third}/claim")
+    ticked = [("case", str(n)) for n in (second, third)]
+    texts = [(f"text-{n}", text) for n, text in ((second, "@ugo scusi davvero"), (third, "@ivo ci scusiamo"))]
+    page = await _text(await ana.post(f"/cases/{first}/storm", data=aiohttp.FormData([*ticked, *texts])))
+    assert "1 done" in page
+    assert "could not be done" in page
+    replies = {reply.case_id: (reply.state, reply.text) for reply in await house.all(Reply)}
+    assert replies[second] == ("approved", "@ugo scusi davvero")
+    assert third not in replies
+    page = await _text(await ana.post(f"/cases/{first}/storm", data={"case": str(fourth), "reason": "no-answer"}))
+    assert (await house.get(Case, fourth)).state == "dismissed"
+
+
+async def test_the_page_of_a_storm_survives_rubbish_and_shows_nobody_elses(desk, house: House):
+    case = await house.case()
+    ana = await desk.enter("ana")
+    for data in ({}, {"case": "x"}, {"case": "999999"}, {"case": str(case.id)}, {"case": "1" * 30, "reason": "?"}):
+        assert (await ana.post(f"/cases/{case.id}/storm", data=data)).status == 200
+    assert (await house.get(Case, case.id)).state == "waiting"
+    assert (await (await desk.enter("piero")).get(f"/cases/{case.id}/storm")).status == 404
+    assert (await ana.get("/cases/999999/storm")).status == 404
