@@ -80,7 +80,7 @@ class DiscordDesk:
         elif outcome.preview is not None:
             await self._respond(action, SAY, cards.preview(outcome.preview, t))
         elif outcome.suggestions:
-            await self._respond(action, SAY, cards.suggestions(outcome.suggestions, case))
+            await self._respond(action, SAY, cards.suggestions(outcome.suggestions, case, t))
         elif outcome.choices:
             await self._respond(action, SAY, cards.choices(outcome.choices, case, outcome.said))
         elif action.verb == "approve" and not outcome.refused:

@@ -93,9 +93,9 @@ def choices(found: Sequence[Choice], case: int, said: str = "") -> Body:
     return _body(_embed([safe(said) or f"#{case}"]), [*map(_button, buttons.of_choices(found, case)[:25])])
 
 
-def suggestions(found: Sequence[Suggestion], case: int) -> Body:
+def suggestions(found: Sequence[Suggestion], case: int, t: Translator) -> Body:
     """Each with its code, and a row of numbers to choose by."""
-    texts = [f"**{n}. {safe(s.code)}**\n{safe(one_line(s.text, 300))}\n" for n, s in enumerate(found, 1)]
+    texts = [f"**{n}. {safe(faces.origin(s, t))}**\n{safe(one_line(s.text, 300))}\n" for n, s in enumerate(found, 1)]
     return _body(_embed(texts), [*map(_button, buttons.of_suggestions(found, case)[:25])])
 
 

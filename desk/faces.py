@@ -8,6 +8,7 @@ from models.text import one_line
 from triage import wording
 from triage.card import Card, Said
 from triage.desking import AlertView, BacklogView, DigestView, Preview
+from triage.suggestions import Suggestion
 
 SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
 
@@ -136,6 +137,14 @@ def preview_head(shown: Preview, t: Translator) -> str:
 def remarks(shown: Preview, m: Markup, t: Translator) -> list[str]:
     """What the checks found; what stops it first of all."""
     return [("⛔️ " if finding.stops else "⚠️ ") + m.safe(finding.said(t)) for finding in shown.findings]
+
+
+def origin(suggestion: Suggestion, t: Translator) -> str:
+    """Where a suggestion comes from."""
+    if suggestion.source == "saved":
+        return suggestion.code
+    used = int(dict(suggestion.reasons)["used"])
+    return t.count("approved once in a like case", "approved {n} times in like cases", used) + f", {suggestion.code}"
 
 
 def chips(card: Card, t: Translator) -> str:

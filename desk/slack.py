@@ -76,7 +76,7 @@ class SlackDesk:
         elif outcome.preview is not None:
             await self._whisper(action, cards.preview(outcome.preview, t), outcome.preview.text)
         elif outcome.suggestions:
-            await self._whisper(action, cards.suggestions(outcome.suggestions, case), t("Suggestions"))
+            await self._whisper(action, cards.suggestions(outcome.suggestions, case, t), t("Suggestions"))
         elif outcome.choices:
             await self._whisper(action, cards.choices(outcome.choices, case, outcome.said), f"#{case}")
         elif buttons.is_told(action, outcome):

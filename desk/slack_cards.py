@@ -121,12 +121,12 @@ def choices(found: Sequence[Choice], case: int, said: str = "") -> list[Block]:
     return [{"type": "section", "text": _plain(said or f"#{case}", SECTION)}, _row(buttons.of_choices(found, case))]
 
 
-def suggestions(found: Sequence[Suggestion], case: int) -> list[Block]:
+def suggestions(found: Sequence[Suggestion], case: int, t: Translator) -> list[Block]:
     """Each with a button of its own."""
     return [
         {
             "type": "section",
-            "text": _plain(f"{n}. {one.code}\n{one_line(one.text, 600)}", SECTION),
+            "text": _plain(f"{n}. {faces.origin(one, t)}\n{one_line(one.text, 600)}", SECTION),
             "accessory": _button(button, n),
         }
         for n, (one, button) in enumerate(zip(found, buttons.of_suggestions(found, case), strict=True), 1)

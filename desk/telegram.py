@@ -107,7 +107,7 @@ class TelegramDesk:
                 await self._say(action, escape(outcome.preview.text[: cards.LONGEST]))
             await self._say(action, *cards.preview(outcome.preview, t))
         elif outcome.suggestions:
-            await self._say(action, *cards.suggestions(outcome.suggestions, case))
+            await self._say(action, *cards.suggestions(outcome.suggestions, case, t))
         elif outcome.choices:
             await self._say(action, *cards.choices(outcome.choices, case, outcome.said))
         elif not outcome.refused and (action.verb == "approve" or action.text) and action.at:

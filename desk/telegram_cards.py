@@ -69,9 +69,11 @@ def _whole(text: str) -> list[str]:
     return [f"<blockquote>{escape(text)}</blockquote>"] if len(text) <= WITH_HEAD else ["⬆️"]
 
 
-def suggestions(found: Sequence[Suggestion], case: int) -> tuple[str, InlineKeyboardMarkup | None]:
+def suggestions(found: Sequence[Suggestion], case: int, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]:
     """Each with its code, and a row of numbers to choose by."""
-    texts = [f"<b>{n}. {escape(s.code)}</b>\n{escape(one_line(s.text, 300))}" for n, s in enumerate(found, 1)]
+    texts = [
+        f"<b>{n}. {escape(faces.origin(s, t))}</b>\n{escape(one_line(s.text, 300))}" for n, s in enumerate(found, 1)
+    ]
     return "\n\n".join(texts), _keyboard(buttons.of_suggestions(found, case), a_row=len(found))
 
 

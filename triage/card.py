@@ -136,8 +136,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(spoken or [a for a in self.answers[::-1] if a.state == "published"]), None)
 
 
-async def card(turn: Turn, case_id: int) -> Card:
-    """Everything there is to show of a case, as it stands in this turn."""
+async def card(turn: Turn, case_id: int, *, suggests: bool = False) -> Card:
+    """Everything there is to show of a case, as it stands in this turn; drafts that fit it only where they are looked at."""
     case = await turn.session.get_one(Case, case_id)
     author = await turn.session.get_one(Author, case.author_id)
     replies = list(await turn.session.scalars(select(Reply).where(Reply.case_id == case_id).order_by(Reply.id)))
@@ -179,7 +179,9 @@ async def card(turn: Turn, case_id: int) -> Card:
         ended_reason=case.ended_reason or "",
         wanted=wanted(turn, case),
         can_publish=bool(brand.publish.get(case.platform)),
-        suggestions=tuple(suggest(turn, case, author)),
+        suggestions=tuple(await suggest(turn, case, author))
+        if suggests and case.state in ("waiting", "claimed")
+        else (),
         events=tuple(events),
         buttons=_buttons(case, answers),
     )

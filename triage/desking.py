@@ -245,7 +245,7 @@ async def _suggest(asked: Asked) -> Outcome:
 
 
 async def _suggested(asked: Asked, case: Case) -> list[Suggestion]:
-    return suggest(asked.turn, case, await asked.turn.session.get_one(Author, case.author_id))
+    return await suggest(asked.turn, case, await asked.turn.session.get_one(Author, case.author_id))
 
 
 async def _waits_for(asked: Asked) -> Reply | None:

@@ -18,3 +18,8 @@ def masked(text: str) -> str:
     for name, pattern in MASKS:
         text = pattern.sub(f"[{name}]", text)
     return text
+
+
+def is_private(text: str) -> bool:
+    """Whether a text holds what belongs to one person alone; links and handles are public."""
+    return any(pattern.search(text) for name, pattern in MASKS if name not in ("link", "handle"))

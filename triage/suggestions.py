@@ -1,30 +1,115 @@
-"""Which saved replies fit a case, best first, each with the reason."""
+"""Drafts that fit a case, best first, each saying where it comes from.
 
-from typing import Final
+First what managers approved for mentions in like words or about the same, with the new author's name in place of the old one's;
+then the saved replies. The reader's own vectors were tried and do not help: they know how somebody feels, and not what about.
+"""
+
+from difflib import SequenceMatcher
+from typing import Final, Literal
 
 import msgspec
+from sqlalchemy import select
 
 from models.case import Case
 from models.catalogue import Brand, SavedReply
-from models.mention import Author
+from models.mention import Author, Mention, MentionBrand
 from models.saved_reply import fill
-from models.text import one_line
+from models.text import fold, one_line
+from store.precedents import Precedent, answered_about, answered_like
+from triage.masking import is_private
+from triage.storms import words
+from triage.together import adapted
 from triage.turn import Turn
 
 SHOWN: Final = 3
+PRECEDENTS: Final = 2
+NEIGHBOURS: Final = 12
+BEGINNING: Final = 5
+"""Letters of a word that are compared: what is declined and conjugated stays the same word."""
+SHORTEST: Final = 4
+IN_COMMON: Final = 2
+"""Words that two mentions share at least, so that what was said to one may fit the other; a topic is as good."""
+A_TOPIC: Final = 2
+"""Words that a shared topic counts for."""
+SAME: Final = 0.9
+"""Texts so alike are one suggestion."""
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """`reasons` name what speaks for it: ("topic", "delivery"), ("intent", "complaint"), ("language", "it")."""
+    """`reasons` name what speaks for it: ("topic", "delivery"), ("intent", "complaint"), ("used", "3"), ("language", "it")."""
 
     code: str
     text: str
     language: str
     reasons: tuple[tuple[str, str], ...]
+    source: Literal["approved", "saved"] = "saved"
 
 
-def suggest(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
-    """At most SHOWN drafts in the case's language; where it has none, those in the brand's first language, said so."""
+async def suggest(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
+    """At most SHOWN drafts in the case's language; where nothing is in it, saved ones in the brand's first language."""
+    found = await _approved(turn, case, author)
+    for saved in _saved(turn, case, author):
+        if not any(_alike(saved.text, known.text) for known in found):
+            found.append(saved)
+    return found[:SHOWN]
+
+
+async def _approved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
+    """What was said to others in like words; of those that nearly repeat each other one, with how often it was said."""
+    brand = turn.brand(case)
+    asked = beginnings(await _said(turn, case), brand)
+    near = await answered_like(turn.session, case.brand_id, case.language, sorted(asked), NEIGHBOURS)
+    near += await answered_about(turn.session, case.brand_id, case.language, case.topics, NEIGHBOURS)
+    points = {
+        one.reply.id: len(asked & beginnings(one.folded, brand)) + A_TOPIC * len({*case.topics} & {*one.topics})
+        for one in near
+    }
+    by_id = {one.reply.id: one for one in near if points[one.reply.id] >= IN_COMMON}
+    found: list[tuple[str, int, Precedent]] = []
+    for one in sorted(by_id.values(), key=lambda one: (-points[one.reply.id], -one.reply.id)):
+        text = adapted(one.reply.text, one.told, author)
+        if is_private(text):
+            continue
+        same = next((n for n, (known, _, _) in enumerate(found) if _alike(text, known)), None)
+        if same is None:
+            found.append((text, 1, one))
+        else:
+            known, used, first = found[same]
+            found[same] = (known, used + 1, first)
+    return [
+        Suggestion(
+            code=f"#{one.reply.case_id}",
+            text=text,
+            language=case.language,
+            reasons=(("used", str(used)), ("language", case.language)),
+            source="approved",
+        )
+        for text, used, one in found[:PRECEDENTS]
+    ]
+
+
+async def _said(turn: Turn, case: Case) -> str:
+    newest = (
+        select(Mention.folded)
+        .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+        .where(MentionBrand.case_id == case.id, Mention.deleted_at.is_(None))
+        .order_by(Mention.id.desc())
+        .limit(1)
+    )
+    return await turn.session.scalar(newest) or ""
+
+
+def beginnings(folded: str, brand: Brand) -> frozenset[str]:
+    """How the words of a mention begin, but for the brand's own name, which stands in all of them."""
+    own = words(fold(f"{brand.name} {brand.slug}"))
+    return frozenset(word[:BEGINNING] for word in words(folded) - own if len(word) >= SHORTEST)
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or SequenceMatcher(None, one, other, autojunk=False).ratio() >= SAME
+
+
+def _saved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
     brand = turn.brand(case)
     mine = [reply for _, reply in turn.catalogue.saved_replies if reply.brand == brand.slug]
     language = case.language if any(r.language == case.language for r in mine) else brand.languages[0]

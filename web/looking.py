@@ -179,7 +179,7 @@ async def case_values(visit: Visit, number: int) -> dict[str, Any]:
         if case is None or case.brand_id not in visit.brands:
             raise web.HTTPNotFound(text="There is no such case that you can see.\n")
         turn = visit.turn(session)
-        shown = await card(turn, number)
+        shown = await card(turn, number, suggests=True)
         storm = await cases.same_storm(session, case)
         earlier = await cases.earlier_of_author(session, case)
         muted = await session.get(AuthorMute, (case.brand_id, case.author_id)) is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import chats, hearing, importing, latency, matching, processes, reading
+from tests.bench import chats, hearing, importing, latency, matching, processes, reading, suggesting
 from tests.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "import": importing.measure,
     "reading": reading.measure,
     "latency": lambda: asyncio.run(latency.measure()),
+    "suggestions": suggesting.measure,
     "chats": chats.measure,
     "process": processes.measure,
 }
