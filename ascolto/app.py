@@ -79,6 +79,8 @@ class App:
     def _start_steps(self) -> None:
         for name, step in (("triage", flow.read), ("why", flow.explain), ("clock", flow.tick)):
             self.supervisor.start(partial(step, self.house), name)
+        if self.settings.sentiment.learns_overnight:
+            self.supervisor.start(partial(flow.learn, self.house), "learning")
         self.supervisor.start(self._write_states, "states")
         self.supervisor.start(self._orphans, "orphans")
 

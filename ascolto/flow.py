@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+import structlog
+
 from ascolto.house import House
 from ascolto.supervisor import Watch, until_stopped
 from desk import Desk
@@ -30,11 +32,15 @@ from triage.opinions import Asker, Opinions
 from triage.publishing import Mouth
 from triage.surroundings import Surveyor
 
+log = structlog.get_logger("ascolto")
+
 SECOND: Final = 1.0
 SWEEP: Final = 5.0
 """Seconds after which a step looks for work though nobody rang."""
 GATHER: Final = 0.05
 """Seconds in which rings are gathered before a step looks: fifty writes a second are then twenty looks."""
+LEARN: Final = 600.0
+"""Seconds between looks whether it is night, and there is something to learn from."""
 MIRROR: Final = 600.0
 """Seconds between looks whether a new day has begun."""
 QUIET_SAVE: Final = 5.0
@@ -153,6 +159,16 @@ async def clock_step(house: House) -> int:
     async with house.store.writing() as session:
         turn = house.turn(session, catalogue)
         return await clock.tick(turn) + await digests.write_due(turn)
+
+
+async def learn(house: House, watch: Watch) -> None:
+    """In the small hours the reader learns from what managers corrected, and what it learned is used where it is better."""
+    while not watch.stopping.is_set():
+        for one in await house.learn_overnight():
+            log.info("learned", corrections=one.corrections, before=one.before, after=one.after, used=one.better)
+        watch.good()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(watch.stopping.wait(), LEARN)
 
 
 async def speak(house: House, voice: Voice, watch: Watch) -> None:

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.capabilities import Capabilities
 from models.catalogue import Catalogue
+from models.learned import Learned
 from models.sentiment import Reader
 from store.catalogue import Shown
 from store.engine import Store
 from triage.checks import Checker
 from triage.explaining import Explainer
-from triage.learning import Heads
+from triage.learning import Heads, overnight
 from triage.matching import Matching
 from triage.opinions import Opinions, Terms
 from triage.reading import Policy, Triage
@@ -43,6 +44,7 @@ class House:
         self.store = Store(path)
         self.now = now
         self.reader = reader
+        self._executor = executor
         policy = Policy(backfill_opens=backfill_opens)
         self.opinions = Opinions(self.store, second) if second else None
         heads = Heads(reader.classifier.name)
@@ -72,6 +74,10 @@ class House:
 
     def turn(self, session: AsyncSession, catalogue: Catalogue) -> Turn:
         return Turn(session, catalogue, self.now(), self.checker)
+
+    async def learn_overnight(self) -> list[Learned]:
+        """What was tried, where it is night and there was something to learn from."""
+        return await overnight(self.store, self.reader, await self.catalogue(), self.now(), self._executor)
 
     async def wait(self, seen: int, seconds: float, stopping: asyncio.Event) -> None:
         """Until somebody rings, the time is up, or the house is asked to stop."""

@@ -52,6 +52,7 @@ class Sentiment(Section):
     revision: str = ""
     languages: tuple[str, ...] = ("it", "ro", "en")
     calibration: Path = Path("sentiment-calibration.json")
+    learns_overnight: bool = True
 
 
 class SecondOpinion(Section):

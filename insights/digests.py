@@ -1,4 +1,5 @@
-"""A period on one card of at most twelve lines: what changed, three cases to answer, one risk, one win, how well we heard."""
+"""A period on one card of at most twelve lines: what changed, up to three cases to answer, one risk, one win, what was learned
+and muted, how well we heard."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -11,15 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from insights.numbers import Hearing, Numbers, hearing, numbers
 from insights.periods import Period, containing, today
 from languages import Translator, translator
-from models.case import OPEN, Case
+from models.case import OPEN, AlertMute, Case
 from models.catalogue import Catalogue, Queue, clock_time
 from models.desk import Digest
+from models.learned import Learned
 from models.mention import Author, Mention, MentionBrand
 from models.text import one_line
 from triage import cards, wording
 from triage.turn import Turn
 
 MAX_LINES: Final = 12
+MOST_TO_ANSWER: Final = 3
 QUOTE: Final = 70
 LATE_BY: Final = timedelta(hours=6)
 """A morning's digest that could not be made for so long is not made any more."""
@@ -27,44 +30,50 @@ LATE_BY: Final = timedelta(hours=6)
 
 async def due(session: AsyncSession, catalogue: Catalogue, now: datetime) -> bool:
     """Whether `write_due` would make a digest."""
-    for number, queue in catalogue.queues:
-        day = _morning(queue, now)
-        if day is not None and not await _made(session, number, day):
-            return True
-    return False
+    return bool(await _missing(session, catalogue, now))
 
 
 async def write_due(turn: Turn) -> int:
-    """Makes the digest of yesterday for every queue whose hour has come, and places it in its home chats."""
-    count = 0
-    for number, queue in turn.catalogue.queues:
-        day = _morning(queue, turn.now)
-        if day is None or await _made(turn.session, number, day):
-            continue
-        lines = await digest(turn, queue, Period("day", day, queue.zone), translator(queue.language))
-        kept = Digest(queue_id=number, period="day", day=day.isoformat(), lines=tuple(lines), made_at=turn.now)
+    """Makes the digests of what has just ended for every queue whose hour has come, and places them in its home chats."""
+    missing = await _missing(turn.session, turn.catalogue, turn.now)
+    for number, period in missing:
+        queue = turn.catalogue.queues[number]
+        lines = await digest(turn, queue, period, translator(queue.language))
+        kept = Digest(
+            queue_id=number, period=period.kind, day=period.first.isoformat(), lines=tuple(lines), made_at=turn.now
+        )
         turn.session.add(kept)
         await turn.session.flush()
         await cards.place(turn, "digest", kept.id, queue)
-        count += 1
-    return count
+    return len(missing)
 
 
-def _morning(queue: Queue, now: datetime) -> date | None:
-    """Yesterday, when this is the hour of the digest on the queue's wall or a few after; the queue must have a chat."""
-    if not queue.chats:
-        return None
+async def _missing(session: AsyncSession, catalogue: Catalogue, now: datetime) -> list[tuple[int, Period]]:
+    """The digests that should have been made by now and were not, by queue."""
+    wanted = [(number, period) for number, queue in catalogue.queues for period in _ended(queue, now)]
+    if not wanted:
+        return []
+    firsts = {period.first.isoformat() for _, period in wanted}
+    rows = await session.execute(select(Digest.queue_id, Digest.period, Digest.day).where(Digest.day.in_(firsts)))
+    made = {(number, kind, day) for number, kind, day in rows.all()}
+    return [one for one in wanted if (one[0], one[1].kind, one[1].first.isoformat()) not in made]
+
+
+def _ended(queue: Queue, now: datetime) -> list[Period]:
+    """In the hours of the digest on the queue's wall: yesterday, on Mondays the week before, on the first the month before.
+
+    The longest last, so that it stands lowest in the chat; nothing for a queue without one.
+    """
     here = now.astimezone(ZoneInfo(queue.zone))
     at = datetime.combine(here.date(), clock_time(queue.digest_at), here.tzinfo)
-    return here.date() - timedelta(days=1) if at <= here < at + LATE_BY else None
-
-
-async def _made(session: AsyncSession, queue_id: int, day: date) -> bool:
-    return bool(
-        await session.scalar(
-            select(Digest.id).where(Digest.queue_id == queue_id, Digest.period == "day", Digest.day == day.isoformat())
-        )
-    )
+    if not queue.chats or not at <= here < at + LATE_BY:
+        return []
+    found = [Period("day", here.date() - timedelta(days=1), queue.zone)]
+    if here.weekday() == 0:
+        found.append(containing("week", here.date(), queue.zone).before())
+    if here.day == 1:
+        found.append(containing("month", here.date(), queue.zone).before())
+    return found
 
 
 async def digest(turn: Turn, queue: Queue, period: Period, t: Translator) -> list[str]:
@@ -72,14 +81,16 @@ async def digest(turn: Turn, queue: Queue, period: Period, t: Translator) -> lis
     brands = [n for slug in queue.brands if (n := turn.catalogue.brands.id_of(slug)) is not None]
     counted = await numbers(turn.session, brands, period)
     heard = await hearing(turn.session, period, turn.now)
+    news = [*await _learned(turn, brands, period, t), *await _muted(turn, brands, period, t)]
     lines = [
         _title(queue, period, t),
         *_mentions(counted, t),
         *_work(counted, t),
         *_topics(counted, t),
-        *await _to_answer(turn, brands, t),
+        *await _to_answer(turn, brands, MOST_TO_ANSWER - len(news), t),
         *await _risk(turn, brands, t),
         *await _win(turn, brands, period, t),
+        *news,
         *_hearing(heard, t),
     ]
     return lines[:MAX_LINES]
@@ -144,14 +155,43 @@ def _topics(counted: Numbers, t: Translator) -> Iterator[str]:
         )
 
 
-async def _to_answer(turn: Turn, brands: Sequence[int], t: Translator) -> list[str]:
-    """The three worst of those that wait."""
+async def _learned(turn: Turn, brands: Sequence[int], period: Period, t: Translator) -> list[str]:
+    """What the reader learned from corrections and uses since this period; the last of it."""
+    learned = await turn.session.scalar(
+        select(Learned)
+        .where(Learned.brand_id.in_(brands), Learned.used_at >= period.start, Learned.used_at < period.end)
+        .order_by(Learned.id.desc())
+        .limit(1)
+    )
+    if learned is None:
+        return []
+    before, after = t.percent(learned.before), t.percent(learned.after)
+    return [
+        t("Learned from {count} corrections: {before} → {after}", count=learned.corrections, before=before, after=after)
+    ]
+
+
+async def _muted(turn: Turn, brands: Sequence[int], period: Period, t: Translator) -> list[str]:
+    """What stayed quiet because somebody muted it, with how often: a mute that nobody remembers hides things."""
+    rows = await turn.session.execute(
+        select(AlertMute.pattern, AlertMute.silenced)
+        .where(AlertMute.brand_id.in_(brands), AlertMute.silenced > 0)
+        .where(AlertMute.muted_at < period.end, AlertMute.until > period.start)
+        .order_by(AlertMute.silenced.desc())
+        .limit(3)
+    )
+    found = ", ".join(f"{pattern} ×{count}" for pattern, count in rows)
+    return [t("Muted alerts: {patterns}", patterns=found)] if found else []
+
+
+async def _to_answer(turn: Turn, brands: Sequence[int], most: int, t: Translator) -> list[str]:
+    """The worst of those that wait."""
     found = await turn.session.execute(
         select(Case, Author.handle)
         .join(Author, Author.id == Case.author_id)
         .where(Case.brand_id.in_(brands), Case.state.in_(("waiting", "claimed")))
         .order_by(Case.rank.desc())
-        .limit(3)
+        .limit(most)
     )
     return [
         t("To answer: #{case} @{author}: “{text}”", case=case.id, author=handle, text=await _quote(turn, case.id))

@@ -4,20 +4,24 @@ Beside what was corrected stands what managers saw and let be (else a head would
 posts of the brand's languages are rehearsed. Posts of platforms that forbid training are left out.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from models.capabilities import NOT_TO_TRAIN_ON
-from models.catalogue import Brand
+from models.catalogue import Brand, Catalogue
 from models.errors import Refused
 from models.learned import Learned
 from models.mention import Mention, MentionBrand
 from models.sentiment import LABELS, Reader, Reading
-from models.sentiment.head import FEWEST, BrandHead, Lessons, fit, judge
+from models.sentiment.head import FEWEST, BrandHead, Lessons, Verdict, fit, judge
 from models.sentiment.training.sets import written
 from store import learned as rows
 from store.engine import Store
@@ -28,6 +32,11 @@ REHEARSED_WEIGHT: Final = 0.3
 AGREED_A_CORRECTION: Final = 4
 """At most so many mentions that were let be for each that was corrected."""
 DAYS: Final = 30
+SMALL_HOURS: Final = (3, 4)
+A_NIGHT: Final = timedelta(hours=12)
+NEW_CORRECTIONS: Final = 10
+"""So many more than the last trial had make another worth its while."""
+Read = Sequence[tuple[Mention, MentionBrand]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,9 @@ class Replay:
     changed: list[Changed]
 
 
-async def learn(store: Store, reader: Reader, brand_id: int, brand: Brand, now: datetime) -> Learned:
+async def learn(
+    store: Store, reader: Reader, brand_id: int, brand: Brand, now: datetime, executor: Executor | None = None
+) -> Learned:
     """One trial, written down and not used; Refused where there is too little to learn from."""
     async with store.reading() as session:
         corrected = _trainable(await rows.corrected(session, brand_id))
@@ -58,13 +69,12 @@ async def learn(store: Store, reader: Reader, brand_id: int, brand: Brand, now: 
         raise Refused(
             "There are {n} corrections to learn from, and {needed} are needed.", n=len(corrected), needed=FEWEST
         )
-    lessons = _lessons(reader, corrected).beside(_lessons(reader, agreed)) if agreed else _lessons(reader, corrected)
-    rehearsed = _rehearsed(reader, brand)
-    verdict = judge(lessons, rehearsed)
+    trial = partial(_tried, reader, brand, corrected, agreed)
+    weights, verdict = await asyncio.get_running_loop().run_in_executor(executor, trial)
     learned = Learned(
         brand_id=brand_id,
         model=reader.classifier.name,
-        weights=fit(lessons.beside(rehearsed)).dump(),
+        weights=weights,
         corrections=len(corrected),
         agreed=len(agreed),
         before=verdict.before,
@@ -77,6 +87,46 @@ async def learn(store: Store, reader: Reader, brand_id: int, brand: Brand, now: 
     async with store.writing() as session:
         session.add(learned)
     return learned
+
+
+def _tried(reader: Reader, brand: Brand, corrected: Read, agreed: Read) -> tuple[bytes, Verdict]:
+    """The weights of a head that knows all there is to know, and how one did that did not know what it was asked."""
+    lessons = _lessons(reader, corrected).beside(_lessons(reader, agreed)) if agreed else _lessons(reader, corrected)
+    rehearsed = _rehearsed(reader, brand)
+    return fit(lessons.beside(rehearsed)).dump(), judge(lessons, rehearsed)
+
+
+async def overnight(
+    store: Store, reader: Reader, catalogue: Catalogue, now: datetime, executor: Executor | None = None
+) -> list[Learned]:
+    """In the small hours of a brand's own wall: what it has learned from new corrections is used where it is better.
+
+    Once a night, and only where enough was corrected since the last trial: who went back from one is not overruled by it.
+    """
+    found: list[Learned] = []
+    for brand_id, brand in catalogue.brands:
+        if not await _wants_to_learn(store, catalogue, brand_id, brand, now):
+            continue
+        try:
+            learned = await learn(store, reader, brand_id, brand, now, executor)
+        except Refused:  # too few that may be learned from, or a reader that cannot learn
+            continue
+        if learned.better:
+            await use(store, learned, now)
+        found.append(learned)
+    return found
+
+
+async def _wants_to_learn(store: Store, catalogue: Catalogue, brand_id: int, brand: Brand, now: datetime) -> bool:
+    zone = next((queue.zone for _, queue in catalogue.queues if brand.slug in queue.brands), "UTC")
+    if now.astimezone(ZoneInfo(zone)).hour not in SMALL_HOURS:
+        return False
+    async with store.reading() as session:
+        last = await rows.last(session, brand_id)
+        if last is not None and now - last.learned_at < A_NIGHT:
+            return False
+        corrections = len(_trainable(await rows.corrected(session, brand_id)))
+    return corrections >= max(FEWEST, (last.corrections if last else 0) + NEW_CORRECTIONS)
 
 
 async def use(store: Store, learned: Learned, now: datetime) -> None:

@@ -6,6 +6,7 @@ from conftest import House
 from insights import digests
 from insights.periods import Period, containing
 from languages import translator
+from models.case import AlertMute
 from models.catalogue import Chat
 from models.desk import CardPost, Digest
 from store.sources import Seen, write
@@ -125,7 +126,34 @@ async def test_across_the_change_of_clocks_it_stays_at_the_same_hour(house: Hous
         house.now = datetime(2026, 3, day, hour, 29, tzinfo=UTC)
         assert await _due(house) == 0
         house.later(minutes=1)
-        assert await _due(house) == 1
+        assert await _due(house) == (2 if day == 30 else 1)  # a Monday has its week too
+
+
+async def test_a_week_and_a_month_come_when_they_have_ended_each_once(house: House):
+    await house.change_queue("trains", chats=(Chat(desk="telegram", chat="-1"),), language="it")
+    for day in range(23, 32):  # June 2026 begins on a Monday
+        house.now = datetime(2026, 5, day, 7, 0, tzinfo=UTC)
+        await _due(house)
+        assert await _due(house) == 0
+    house.now = datetime(2026, 6, 1, 7, 0, tzinfo=UTC)
+    assert await _due(house) == 3
+    kept = [(d.period, d.day) for d in await house.all(Digest) if d.period != "day"]
+    assert kept == [("week", "2026-05-18"), ("week", "2026-05-25"), ("month", "2026-05-01")]
+
+
+async def test_what_is_muted_is_not_forgotten(house: House):
+    async with house.store.writing() as session:
+        session.add(
+            AlertMute(
+                brand_id=house.brand(), pattern="legal:avvocato", muted_by=house.member("ana"), muted_at=house.now,
+                until=house.now + timedelta(days=7), silenced=4,
+            )
+        )  # fmt: skip
+    async with house.store.reading() as session:
+        queue = house.catalogue.queues[house.catalogue.queues.id_of("trains")]
+        period = digests.period_of("day", house.now.date(), house.now, queue.zone)
+        lines = await digests.digest(house.turn(session), queue, period, translator("en"))
+    assert "Muted alerts: legal:avvocato ×4" in lines
 
 
 async def test_a_program_started_in_the_evening_does_not_send_the_mornings(house: House):

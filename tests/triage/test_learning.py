@@ -1,12 +1,15 @@
 """Corrections, from the desk to the reader and back."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pytest
 from conftest import House
 from sqlalchemy import select
 
+from insights import digests
+from languages import translator
 from models.errors import Refused
 from models.learned import Learned
 from models.mention import Mention, MentionBrand
@@ -122,3 +125,41 @@ async def test_what_was_learned_over_another_model_is_not_applied(house: House, 
 
 def test_labels_and_readings_agree_on_their_order():
     assert [Reading.__struct_fields__[n] for n in (2, 3, 4)] == list(LABELS)
+
+
+NIGHT = {"hours": 17}
+"""From the test's morning to three o'clock at night in Rome."""
+
+
+async def test_overnight_what_was_corrected_is_learned_used_and_said_in_the_digest(house: House, reader: Reader):
+    await taught(house, reader, 30)
+    assert await learning.overnight(house.store, reader, house.catalogue, house.now) == []  # by day
+    house.later(**NIGHT)
+    [learned] = await learning.overnight(house.store, reader, house.catalogue, house.now)
+    assert learned.better
+    kept = await house.get(Learned, learned.id)
+    assert kept.used_at == house.now
+    house.later(minutes=30)
+    assert await learning.overnight(house.store, reader, house.catalogue, house.now) == []
+    house.later(days=1)
+    async with house.store.reading() as session:
+        queue = house.catalogue.queues[house.catalogue.queues.id_of("trains")]
+        period = digests.period_of("day", date(2026, 11, 24), house.now, queue.zone)
+        lines = await digests.digest(house.turn(session), queue, period, translator("en"))
+    assert [line for line in lines if line.startswith("Learned from 30 corrections:")]
+
+
+async def test_who_went_back_is_not_overruled_without_new_corrections(house: House, reader: Reader):
+    await taught(house, reader, 30)
+    house.later(**NIGHT)
+    await learning.overnight(house.store, reader, house.catalogue, house.now)
+    async with house.store.writing() as session:
+        await rows.back(session, house.brand(), house.now)
+    house.later(days=1)
+    assert await learning.overnight(house.store, reader, house.catalogue, house.now) == []
+
+
+async def test_overnight_nothing_is_learned_where_a_platform_forbids_it(house: House, reader: Reader):
+    await taught(house, reader, 30, platform="x")
+    house.later(**NIGHT)
+    assert await learning.overnight(house.store, reader, house.catalogue, house.now) == []
