@@ -92,7 +92,7 @@ class Gateway(discord.Client):
         self.tree.add_command(menu)
         if desk:
             said: app_commands.Command[Any, Any, Any] = app_commands.Command(
-                name="ascolto", description="Says hello, and your id", callback=_nothing
+                name="ascolto", description="mine, next, quiet 22:00-07:00, away 24.12 6.1", callback=_asked
             )
             self.tree.add_command(said)
 
@@ -160,7 +160,8 @@ class Gateway(discord.Client):
         """A message that cannot be read is passed over; so it is when the history is read."""
 
 
-async def _nothing(interaction: discord.Interaction) -> None:
+@app_commands.describe(what="mine, next, quiet, away or help")
+async def _asked(interaction: discord.Interaction, what: str = "") -> None:
     """The desk answers: it hears of every interaction."""
 
 

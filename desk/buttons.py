@@ -50,7 +50,7 @@ REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
 TOLD: Final = frozenset(
     {
         "approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo", "send_back", "unmute_alert",
-        "answer_storm",
+        "answer_storm", "mine", "next", "quiet", "away",
     }
 )  # fmt: skip
 """What is confirmed in words to who did it; the rest is seen on the card."""

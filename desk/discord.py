@@ -13,7 +13,7 @@ from typing import Any, Final
 import discord
 
 from connections.discord import Discord, Told, next_told
-from desk import Did, buttons
+from desk import Did, buttons, commands
 from desk import discord_cards as cards
 from languages import Translator
 from models.desk import Action
@@ -166,7 +166,9 @@ def _interaction(interaction: discord.Interaction) -> Action | None:
     if interaction.type is discord.InteractionType.modal_submit:
         return _written(data, common)
     if interaction.type is discord.InteractionType.application_command and data.get("name") == "ascolto":
-        return Action(verb="help", chat=chat, **common)
+        typed = next((str(option.get("value", "")) for option in data.get("options", ())), "")
+        verb, text = commands.meant(typed)
+        return Action(verb=verb, chat=chat, text=text, **common)
     return None
 
 

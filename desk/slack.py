@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from connections.slack import Envelope, Slack
-from desk import Did, buttons
+from desk import Did, buttons, commands
 from desk import slack_cards as cards
 from languages import Translator
 from models.desk import Action
@@ -32,6 +32,8 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """Slack's names of the reactions that mean something."""
 
+HOME: Final = "home"
+"""In place of a trigger: the answer is the tab of the app that is each member's own."""
 PACE: Final = Pace(5, 5.0)
 """One a second in a channel, short bursts allowed.
 
@@ -70,7 +72,9 @@ class SlackDesk:
 
     async def answer(self, action: Action, outcome: Outcome, t: Translator) -> None:
         case = outcome.case or action.case or 0
-        if outcome.editor is not None:
+        if action.at == HOME:
+            await self._connection.call("views.publish", user_id=action.who, view=cards.home(outcome.said))
+        elif outcome.editor is not None:
             view = cards.editor(case, outcome.editor, action.chat, t)
             await self._connection.call("views.open", trigger_id=action.at, view=view)
         elif outcome.preview is not None:
@@ -177,8 +181,9 @@ def to_action(envelope: Envelope, own: str) -> Action | None:
     except msgspec.DecodeError:
         return None
     if isinstance(told, _Command):
+        verb, text = commands.meant(told.text)
         return Action(
-            native_id=told.trigger_id, verb="help", who=told.user_id, chat=told.channel_id, at=told.trigger_id
+            native_id=told.trigger_id, verb=verb, who=told.user_id, chat=told.channel_id, text=text, at=told.trigger_id
         )
     if isinstance(told, _Told):
         return _event(told, own)
@@ -212,8 +217,10 @@ def _window(told: _Interaction) -> Action | None:
 
 
 def _event(told: _Told, own: str) -> Action | None:
-    """A reaction to a card, or a note in its thread; which case that is the house knows."""
+    """The app's own tab, a reaction to a card, or a note in its thread; which case that is the house knows."""
     event = told.event
+    if event.type == "app_home_opened" and event.user:
+        return Action(native_id=told.event_id, verb="mine", who=event.user, chat="", at=HOME)
     if event.user in ("", own) or event.bot_id or event.subtype:
         return None
     if event.type == "reaction_added" and event.reaction in NAMES:

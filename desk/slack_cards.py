@@ -116,6 +116,12 @@ def preview(shown: Preview, t: Translator) -> list[Block]:
     return [*blocks, _row(buttons.on_preview(shown, t))]
 
 
+def home(said: str) -> Block:
+    """A member's own tab: a section for each paragraph."""
+    parts = said.split("\n\n")
+    return {"type": "home", "blocks": [{"type": "section", "text": _plain(part, SECTION)} for part in parts]}
+
+
 def choices(found: Sequence[Choice], case: int, said: str = "") -> list[Block]:
     """The ways to go on, under what there is to say of them, as plain text: it may hold words that are to be approved."""
     return [{"type": "section", "text": _plain(said or f"#{case}", SECTION)}, _row(buttons.of_choices(found, case))]

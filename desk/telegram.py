@@ -12,6 +12,7 @@ from html import escape
 from typing import Final
 
 from telegram import (
+    BotCommand,
     CallbackQuery,
     ForceReply,
     InlineKeyboardMarkup,
@@ -23,9 +24,9 @@ from telegram import (
 from telegram.constants import ParseMode
 
 from connections.telegram import Telegram, called
-from desk import Did, buttons
+from desk import Did, buttons, commands
 from desk import telegram_cards as cards
-from languages import Translator
+from languages import Translator, translator
 from models.desk import Action, Verb
 from models.errors import Rejected
 from triage.boards import Pace
@@ -47,9 +48,20 @@ class TelegramDesk:
     def __init__(self, connection: Telegram) -> None:
         self.name = connection.name
         self._connection = connection
+        self._named = False
 
     async def connect(self) -> None:
+        """Proves the token, and has Telegram offer the commands to each in their own language."""
         await self._connection.prove()
+        if self._named:
+            return
+        for language, names in commands.NAMES.items():
+            t = translator(language)
+            offered = [BotCommand(name, t(commands.ABOUT[verb])) for verb, name in names.items()]
+            code = None if language == "en" else language  # what is said without a language is for all the others
+            with suppress(Rejected):  # they can be typed without being offered
+                await called(self._connection.bot.set_my_commands(offered, language_code=code))
+        self._named = True
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
         text, keyboard = cards.render(view, t)
@@ -160,8 +172,9 @@ def to_action(update: Update) -> Action | None:
     message = update.message
     if message is None or message.from_user is None or not message.text:
         return None
-    if message.text.startswith(("/start", "/help")):
-        return _typed(update.update_id, message, "help")
+    if commands.is_ours(message.text):
+        verb, rest = commands.meant(message.text)
+        return _typed(update.update_id, message, verb, text=rest)
     asked = message.reply_to_message
     if asked is None or asked.from_user is None or not asked.from_user.is_bot:
         return None

@@ -3,7 +3,7 @@
 The catalogues are read as they are written, so that there is nothing to compile and nothing stale.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
@@ -66,6 +66,11 @@ class Translator:
         from babel.dates import format_date
 
         return format_date(moment.astimezone(ZoneInfo(zone)).date(), "EEEE d MMMM", locale=self.code)
+
+    def date(self, day: date) -> str:
+        from babel.dates import format_date
+
+        return format_date(day, "d MMM y", locale=self.code)
 
     def name_of(self, language: str) -> str:
         """How a language is called in this one."""

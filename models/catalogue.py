@@ -140,6 +140,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     away: tuple[Absence, ...] = ()
     archived: bool = False
 
+    @property
+    def timezone(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
     def sees(self, brand: str) -> bool:
         return not self.brands or brand in self.brands
 

@@ -38,7 +38,8 @@ class CardPost(Base):
 Verb = Literal[
     "claim", "release", "snooze", "dismiss", "escalate", "assign", "note", "edit", "suggest", "draft", "approve", "undo",
     "correct", "mute", "reopen", "retry", "published_by_hand", "not_published", "help", "review", "send_back", "mute_alert",
-    "unmute_alert", "answer_storm",
+    "unmute_alert", "answer_storm", "mine",
+    "next", "quiet", "away",
 ]  # fmt: skip
 
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Alert, Case
-from models.desk import Action, CardPost, DeskEvent, Digest
+from models.desk import Action, CardPost, DeskEvent, Digest, Verb
 from models.mention import Author, Mention, MentionBrand
 from store.sql import insert
+
+ABOUT_ONESELF: Final[frozenset[Verb]] = frozenset({"help", "mine", "next", "quiet", "away"})
+"""Done on no card."""
 
 
 def bookmark_name(desk: str) -> str:
@@ -38,7 +42,7 @@ async def waiting_actions(session: AsyncSession, desk: str, limit: int) -> list[
 
 async def on_a_card(session: AsyncSession, desk: str, action: Action) -> Action | None:
     """The action with the case of the card that it was done on; None where that message is no card of ours."""
-    if action.case is not None or action.verb == "help":
+    if action.case is not None or action.verb in ABOUT_ONESELF:
         return action
     case_id = await session.scalar(
         select(CardPost.subject_id).where(

@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 
 from ascolto.cli import app, query_app, sentiment_app
 from ascolto.platforms import _BUILDERS
 from config.settings import connection_sections
+from models.catalogue import Brand, Contents, Member, problems
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", *map(str, ROOT.glob("docs/**/*.md")))]
@@ -64,3 +66,12 @@ def test_the_map_shows_every_room():
 def test_every_command_says_what_it_does():
     group = typer.main.get_command(app)
     assert all(command.help for command in group.commands.values())
+
+
+def test_the_team_that_the_docs_describe_can_be_applied():
+    [block] = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/teams.md").read_text(), re.DOTALL)
+    contents = msgspec.toml.decode(block, type=Contents)
+    others = tuple(Member(slug=slug, name=slug, role="approver") for slug in ("bruno", "lidia"))
+    brands = (Brand(slug="ferroviola", name="Ferroviola", queries=()),)
+    together = msgspec.structs.replace(contents, brands=brands, members=(*contents.members, *others))
+    assert list(problems(together)) == []

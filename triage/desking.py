@@ -15,7 +15,9 @@ from models.catalogue import Member
 from models.desk import Action, CardPost, Digest, Verb
 from models.errors import Refused
 from models.mention import Author, Sentiment
-from triage import actions, alerts, guards, replying, together, wording
+from models.text import one_line
+from store.cases import Line
+from triage import actions, alerts, guards, oneself, replying, together, wording
 from triage.card import Card, card
 from triage.checks import Finding
 from triage.suggestions import Suggestion, suggest
@@ -470,7 +472,56 @@ async def _doubtful(asked: Asked) -> int:
 
 
 async def _help(asked: Asked) -> Outcome:
-    return asked.did(_("Hello {member}. Cases come here as cards; press a button to act."), member=asked.member.name)
+    return asked.did(
+        _("Hello {member}. Cases come here as cards; press a button to act. I also know: mine, next, quiet, away."),
+        member=asked.member.name,
+    )
+
+
+async def _mine(asked: Asked) -> Outcome:
+    found = await oneself.at_a_glance(asked.turn, asked.by)
+    heads = {
+        "mine": asked.t(_("Yours: {count}"), count=found["mine"][0]),
+        "late": asked.t(_("Late: {count}"), count=found["late"][0]),
+        "queue": asked.t(_("In the queue: {count}"), count=found["queue"][0]),
+    }
+    parts = ["\n".join([heads[view], *map(_line, lines)]) for view, (_count, lines) in found.items()]
+    return Outcome(said="\n\n".join(parts))
+
+
+async def _next(asked: Asked) -> Outcome:
+    line = await oneself.following(asked.turn, asked.by)
+    if line is None:
+        return Outcome(said=asked.t(_("Nothing waits.")))
+    take = Choice(label=asked.t(_("👀 Take it")), verb="claim", text="")
+    return Outcome(said=_line(line), choices=(take,), case=line.case.id)
+
+
+def _line(line: Line) -> str:
+    return f"#{line.case.id} @{line.author}: {one_line(line.text, 120)}"
+
+
+async def _quiet(asked: Asked) -> Outcome:
+    if not asked.text:
+        kept = ", ".join(f"{days} {span}" for days, span in asked.member.quiet.items()) or "—"
+        return Outcome(said=asked.t(_("Quiet for you: {hours}. Write it like 22:00-07:00, or off."), hours=kept))
+    member = await oneself.be_quiet(asked.turn, asked.by, asked.text)
+    kept = ", ".join(f"{days} {span}" for days, span in member.quiet.items())
+    if not kept:
+        return Outcome(said=asked.t(_("You are called at any hour.")))
+    return Outcome(said=asked.t(_("Kept: {hours}. You are called then only when nobody else is there."), hours=kept))
+
+
+async def _away(asked: Asked) -> Outcome:
+    member = asked.member if not asked.text else await oneself.be_away(asked.turn, asked.by, asked.text)
+    days = [
+        f"{asked.t.date(absence.first)} – {asked.t.date(absence.last)}"
+        + (f" → {absence.cover}" if absence.cover else "")
+        for absence in member.away
+    ]
+    if not days:
+        return Outcome(said=asked.t(_("You are not away.")))
+    return Outcome(said=asked.t(_("Away: {days}"), days=", ".join(days)))
 
 
 _Does = Callable[[Asked], Awaitable[Outcome]]
@@ -494,6 +545,10 @@ _DOES: Final[dict[Verb, _Does]] = {
     "not_published": _again,
     "published_by_hand": _published,
     "help": _help,
+    "mine": _mine,
+    "next": _next,
+    "quiet": _quiet,
+    "away": _away,
     "review": _review,
     "send_back": _send_back,
     "mute_alert": _mute_alert,

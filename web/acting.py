@@ -15,11 +15,11 @@ from models.mention import Author, Mention, Sentiment
 from models.post import Post, PostAuthor
 from store import cases
 from store.mentions import Concern, Kept, write_posts
-from triage import actions, guards, replying, together
+from triage import actions, guards, oneself, replying, together
 from triage.checks import Finding
 from triage.replying import to_check
 from triage.turn import Turn
-from web.looking import case_values, known_mention
+from web.looking import case_values, known_mention, me_page
 from web.pages import page, safe_url, toast
 from web.visit import VISIT, Find, Visit, is_fragment
 
@@ -284,6 +284,21 @@ async def _storm_page(
         more = len(await cases.same_storm(session, case, limit=1_000)) - len(found)
         wanted = replying.wanted(turn, case)
     return page(request, "storm.html", case=case, found=found, more=more, wanted=wanted, done=done, refused=refused)
+
+
+@routes.post("/me")
+async def change_me(request: web.Request) -> web.Response:
+    """When the member is not to be called, or is away; an empty field changes nothing."""
+    visit, form = request[VISIT], await _form(request)
+    try:
+        async with visit.house.store.writing() as session:
+            if form.get("quiet"):
+                await oneself.be_quiet(visit.turn(session), visit.member_id, form["quiet"])
+            if form.get("away"):
+                await oneself.be_away(visit.turn(session), visit.member_id, form["away"])
+    except Refused as refusal:
+        return await me_page(request, refusal.said(visit.t))
+    raise web.HTTPSeeOther("/me")
 
 
 @routes.get("/open")

@@ -105,10 +105,14 @@ async def source_list(request: web.Request) -> web.Response:
 
 @routes.get("/me")
 async def me(request: web.Request) -> web.Response:
+    return await me_page(request)
+
+
+async def me_page(request: web.Request, problem: str = "") -> web.Response:
     visit = request[VISIT]
     async with visit.house.store.reading() as session:
         known = await members.sessions(session, visit.member_id, visit.now)
-    return page(request, "me.html", sessions=known)
+    return page(request, "me.html", sessions=known, problem=problem)
 
 
 @routes.get("/events")

@@ -258,3 +258,14 @@ async def test_limits_outages_and_rights(house: House, server: DiscordServer, de
     server.token = "another"
     with pytest.raises(Unauthorized):
         await desk.desk.connect()
+
+
+async def test_what_is_typed_after_ascolto_is_answered_to_who_typed_it(house: House, server: DiscordServer, desk: Desk):
+    case = await house.case()
+    typed = {"id": "1", "name": "ascolto", "type": 1, "options": [{"name": "what", "type": 3, "value": "next"}]}
+    await desk.connection.open()
+    await server.command(typed, ANA)
+    await desk.act()
+    assert f"#{case.id} @rita" in desk.answered()["data"]["embeds"][0]["description"]
+    [known] = [one for one in server.commands if one["name"] == "ascolto"]
+    assert [option["name"] for option in known["options"]] == ["what"]

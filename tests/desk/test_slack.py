@@ -310,3 +310,31 @@ async def test_without_the_apps_token_no_socket_opens(server: SlackServer):
         desk = SlackDesk(Slack("slack", TOKEN, "xapp-wrong", http, base_url=server.base_url))
         with pytest.raises(Unauthorized):
             await anext(desk.actions(None))
+
+
+async def test_what_is_typed_after_ascolto_is_answered_to_who_typed_it(house: House, server: SlackServer, desk: Desk):
+    case = await house.case()
+    typed = {"user_id": ANA, "channel_id": CHANNEL, "trigger_id": "t1", "command": "/ascolto", "text": "prossimo"}
+    await server.tell("slash_commands", typed)
+    await desk.act()
+    offered = server.whispers[-1]
+    assert (offered["user"], f"#{case.id} @rita" in offered["blocks"][0]["text"]["text"]) == (ANA, True)
+    await server.press(offered, "👀", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "claimed"
+    await server.tell("slash_commands", {**typed, "trigger_id": "t2", "text": "quiet 22:00-07:00"})
+    await desk.act()
+    assert "22:00-07:00" in server.whispers[-1]["text"]
+
+
+async def test_the_apps_home_shows_what_is_ones_own_late_and_waiting(house: House, server: SlackServer, desk: Desk):
+    case = await house.case()
+    opened = {"event_id": "Ev1", "event": {"type": "app_home_opened", "user": ANA, "channel": "D1", "tab": "home"}}
+    await server.tell("events_api", opened)
+    await desk.act()
+    texts = [block["text"]["text"] for block in server.homes[ANA]["blocks"]]
+    assert len(texts) == 3
+    assert f"#{case.id} @rita" in texts[2]
+    await server.tell("events_api", {"event_id": "Ev2", "event": {**opened["event"], "user": STRANGER}})
+    await desk.act()
+    assert STRANGER in server.homes[STRANGER]["blocks"][0]["text"]["text"]

@@ -279,3 +279,19 @@ async def test_someone_who_writes_to_the_bot_learns_their_number(house: House, a
     api.type("999", "/start", STRANGER)
     await desk.act()
     assert "999" in api.last("999")["text"]
+
+
+async def test_commands_are_offered_in_each_language_and_understood_in_all(house: House, api: BotApi, desk: Desk):
+    await desk.desk.connect()
+    assert {code: [one["command"] for one in offered] for code, offered in api.commands.items()} == {
+        "": ["mine", "next", "quiet", "away", "help"],
+        "it": ["miei", "prossimo", "silenzio", "assente", "aiuto"],
+        "ro": ["ale", "urmatorul", "liniste", "plecat", "ajutor"],
+    }
+    api.write(text="/silenzio@ascolto_bot 22:00-07:00", user=ANA)
+    await desk.act()
+    assert "22:00-07:00" in list(api.messages.values())[-1]["text"]
+    before = len(api.messages)
+    api.write(text="/meteo Bologna", user=ANA)  # another bot's
+    await desk.act()
+    assert len(api.messages) == before + 1

@@ -337,6 +337,9 @@ class DiscordServer(Server):
         row = {"type": 1, "components": [{"type": 4, "custom_id": "text", "value": text}]}
         await self._interact(user, 5, {"custom_id": window["custom_id"], "components": [row]})
 
+    async def command(self, data: dict, user: dict) -> None:
+        await self._interact(user, 2, data)
+
     async def _interact(self, user: dict, kind: int, data: dict, **fields) -> None:
         number = self.snowflake()
         await self.tell(

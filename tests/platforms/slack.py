@@ -25,6 +25,7 @@ class SlackServer(Server):
         self.messages: dict[tuple[str, str], dict] = {}
         self.whispers: list[dict] = []
         self.windows: list[dict] = []
+        self.homes: dict[str, dict] = {}
         self.responded: list[tuple[str, dict]] = []
         self.acknowledged: list[str] = []
         self.fails: list[tuple[int, dict, dict]] = []
@@ -166,6 +167,11 @@ class SlackServer(Server):
         self.whispers.append(fields)
         return {"message_ts": "1.1"}
 
+    def _views_publish(self, fields: dict) -> dict:
+        assert fields["view"]["type"] == "home"
+        self.homes[fields["user_id"]] = fields["view"]
+        return {}
+
     def _views_open(self, fields: dict) -> dict:
         assert fields["trigger_id"]
         self.windows.append(fields["view"])
@@ -207,7 +213,11 @@ def _wrong(fields: dict) -> str:
             elif not 0 < len(element["text"]) <= TEXTS["context"]:
                 return "invalid_blocks"
     view = fields.get("view")
-    if view and any(len(view[key]["text"]) > TEXTS["modal"] for key in ("title", "submit", "close")):
+    if (
+        view
+        and view["type"] == "modal"
+        and any(len(view[key]["text"]) > TEXTS["modal"] for key in ("title", "submit", "close"))
+    ):
         return "invalid_arguments"
     if len(fields.get("text", "")) > 40_000:
         return "msg_too_long"

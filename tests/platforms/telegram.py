@@ -21,6 +21,8 @@ class BotApi(Server):
         self.messages: dict[tuple[str, int], dict] = {}
         self.answers: list[dict] = []
         self.calls: list[str] = []
+        self.commands: dict[str, list[dict]] = {}
+        """What is offered, by language; the empty one for all the others."""
         self.fails: list[tuple[int, dict]] = []
         """Next answers to anything but getUpdates: (status, body fields)."""
         self.lose_answer = False
@@ -161,6 +163,10 @@ class BotApi(Server):
         if markup:
             known["reply_markup"] = markup
         return _ok(known)
+
+    async def _setMyCommands(self, _request: web.Request, fields: dict) -> web.Response:
+        self.commands[fields.get("language_code", "")] = json.loads(fields["commands"])
+        return _ok(True)
 
     async def _answerCallbackQuery(self, _request: web.Request, fields: dict) -> web.Response:
         self.answers.append(fields)

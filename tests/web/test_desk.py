@@ -333,3 +333,15 @@ async def test_the_page_of_a_storm_survives_rubbish_and_shows_nobody_elses(desk,
     assert (await house.get(Case, case.id)).state == "waiting"
     assert (await (await desk.enter("piero")).get(f"/cases/{case.id}/storm")).status == 404
     assert (await ana.get("/cases/999999/storm")).status == 404
+
+
+async def test_members_say_themselves_when_they_are_not_to_be_called(desk, house: House):
+    ana = await desk.enter("ana")
+    await ana.post("/me", data={"quiet": "22:00-07:00", "away": "24.12 6.1 bruno"})
+    await house.apply(Contents())
+    member = house.catalogue.members.named("ana")[1]
+    assert (member.quiet, member.away[0].cover) == ({"mon-sun": "22:00-07:00"}, "bruno")
+    page = await _text(await ana.get("/me"))
+    assert "22:00-07:00" in page
+    assert "6 Jan 2027" in page
+    assert "Write it like 22:00-07:00" in await _text(await ana.post("/me", data={"quiet": "<script>"}))
