@@ -193,6 +193,33 @@ def _slack(section: settings.Slack, tools: Tools) -> Parts:
     return Parts(desk=SlackDesk(Slack(section.name, *tokens, tools.http, base_url=section.base_url)))
 
 
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _mail(section: settings.Mail, tools: Tools) -> Parts:
+    from connections.mail import Mail
+    from desk.mail import MailDesk
+
+    if section.security == "none" and section.host not in LOOPBACK:
+        raise OperatorError(
+            f"Mail to {section.host} would be open to everybody on the way.", 'Set `security = "starttls"` or "tls".'
+        )
+    password = tools.secret(section.password_env) if section.username else ""
+    return Parts(
+        desk=MailDesk(
+            Mail(
+                section.name,
+                section.host,
+                section.port,
+                security=section.security,
+                username=section.username,
+                password=password,
+                sender=section.sender,
+            )
+        )
+    )
+
+
 def _x(section: settings.X, tools: Tools) -> Parts:
     from connections.x import Keys, Ledger, Prices, X
     from listener.x import XEar
@@ -222,6 +249,7 @@ _BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "hackernews": _hackernews,
     "mastodon": _mastodon,
     "reddit": _reddit,
+    "mail": _mail,
     "slack": _slack,
     "square": _square,
     "telegram": _telegram,

@@ -238,6 +238,20 @@ class Slack(Connection):
         return ("desk",)
 
 
+class Mail(Connection):
+    platform: Literal["mail"]
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password_env: str = "MAIL_PASSWORD"  # noqa: S105
+    sender: str = "Ascolto <ascolto@localhost>"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return ("desk",)
+
+
 class Square(Connection):
     platform: Literal["square"]
     url: str = "http://127.0.0.1:8422"
@@ -252,7 +266,7 @@ def _chosen(**roles: bool) -> tuple[Role, ...]:
 
 
 AnyConnection = Annotated[
-    Feed | Bluesky | Discord | HackerNews | Mastodon | Reddit | Webhook | Slack | Telegram | X | Square,
+    Feed | Bluesky | Discord | HackerNews | Mail | Mastodon | Reddit | Webhook | Slack | Telegram | X | Square,
     Field(discriminator="platform"),
 ]
 
@@ -354,6 +368,7 @@ _SECTIONS: Final[tuple[type[Connection], ...]] = (
     Slack,
     Telegram,
     X,
+    Mail,
     Square,
 )
 CONNECTION: Final[TypeAdapter[Any]] = TypeAdapter(AnyConnection)

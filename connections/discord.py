@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 import discord
+import msgspec
 import yarl
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
@@ -217,10 +218,20 @@ class Discord:
                 self._rest = client
             return self._rest
 
-    async def call(self, method: str, path: str, body: Any = None, **parameters: str) -> Any:
-        """A call over REST whose body is our own, through the SDK and its limits; `parameters` fill the path's {places}."""
+    async def call(
+        self, method: str, path: str, body: Any = None, *, png: tuple[str, bytes] | None = None, **parameters: str
+    ) -> Any:
+        """A call over REST whose body is our own, through the SDK and its limits; `parameters` fill the path's {places}.
+
+        A picture goes along under its name: https://discord.com/developers/docs/reference#uploading-files
+        """
         client = await self.open()
-        named = {"json": body} if body is not None else {}
+        named: dict[str, Any] = {"json": body} if body is not None else {}
+        if png is not None:
+            name, picture = png
+            told = msgspec.json.encode({**body, "attachments": [{"id": 0, "filename": name}]}).decode()
+            file = {"name": "files[0]", "value": picture, "filename": name, "content_type": "image/png"}
+            named = {"form": [{"name": "payload_json", "value": told, "content_type": "application/json"}, file]}
         return await called(client.http.request(Route(method, path, **parameters), **named))
 
     @asynccontextmanager

@@ -63,14 +63,29 @@ class Slack:
 
     async def call(self, method: str, **fields: Any) -> dict[str, Any]:
         """One call of the Web API, its failures as ours."""
+        return await self._called(method, json=fields)
+
+    async def ask(self, method: str, **fields: Any) -> dict[str, Any]:
+        """Likewise, of a method that reads no JSON."""
+        return await self._called(method, params=fields)
+
+    async def _called(self, method: str, **sent: Any) -> dict[str, Any]:
         try:
-            answer = await self._client.api_call(method, json=fields)
+            answer = await self._client.api_call(method, **sent)
         except SlackApiError as error:
             raise _ours(error) from error
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"Slack does not answer: {error}") from error
         found: dict[str, Any] = answer.data if isinstance(answer.data, dict) else {}
         return found
+
+    async def upload(self, url: str, body: bytes) -> None:
+        """To an address that Slack has just given for it; raises Unavailable where that does not take it."""
+        try:
+            async with self._http.post(url, data=body) as answer:
+                answer.raise_for_status()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"Slack takes no file ({type(error).__name__}).") from error
 
     async def follow_up(self, url: str, body: dict[str, Any]) -> None:
         """An answer to the address that came with what somebody pressed; one that is too old is no error."""

@@ -15,11 +15,12 @@ import discord
 from connections.discord import Discord, Told, next_told
 from desk import Did, buttons, commands
 from desk import discord_cards as cards
+from insights import charts
 from languages import Translator
 from models.desk import Action
 from models.errors import Rejected
 from triage.boards import Pace
-from triage.desking import Outcome, View
+from triage.desking import DigestView, Outcome, View
 
 PULSE: Final = 25.0
 MESSAGES: Final = "/channels/{channel_id}/messages"
@@ -57,7 +58,9 @@ class DiscordDesk:
                     raise
             else:
                 return address
-        return str((await self._connection.call("POST", MESSAGES, body, channel_id=chat))["id"])
+        chart = view.chart if isinstance(view, DigestView) else None
+        png = (cards.CHART, await charts.png(chart)) if chart else None
+        return str((await self._connection.call("POST", MESSAGES, body, png=png, channel_id=chat))["id"])
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
         """Discord tells a press once and waits three seconds for the answer; there is nothing to go on from."""

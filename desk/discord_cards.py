@@ -26,6 +26,8 @@ A_ROW: Final = 5
 EDITOR: Final = "reply"
 COLOURS: Final = {"negative": 0xD64545, "neutral": 0x8A8F98, "positive": 0x3C9A5F}
 
+CHART: Final = "chart.png"
+
 Body = dict[str, Any]
 
 
@@ -47,7 +49,8 @@ MARKUP: Final = Markup(
 def render(view: View, t: Translator) -> Body:
     """The body of a message."""
     if isinstance(view, DigestView):
-        return _body(_embed(faces.digest(view, MARKUP)), [])
+        chart = {"image": {"url": f"attachment://{CHART}"}} if view.chart else {}
+        return _body(_embed(faces.digest(view, MARKUP), **chart), [])
     if isinstance(view, BacklogView):
         return _body(_embed(faces.backlog(view, MARKUP, t)), [])
     if isinstance(view, AlertView):

@@ -7,6 +7,7 @@ publishes it; nothing typed here ever does. What concerns one person alone is sh
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -14,11 +15,12 @@ import msgspec
 from connections.slack import Envelope, Slack
 from desk import Did, buttons, commands
 from desk import slack_cards as cards
+from insights import charts
 from languages import Translator
-from models.desk import Action
-from models.errors import Rejected
+from models.desk import Action, Chart
+from models.errors import Rejected, Unauthorized
 from triage.boards import Pace
-from triage.desking import Outcome, View
+from triage.desking import DigestView, Outcome, View
 
 NAMES: Final[Mapping[str, str]] = {
     "eyes": "👀",
@@ -32,6 +34,7 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """Slack's names of the reactions that mean something."""
 
+CHART: Final = "chart.png"
 HOME: Final = "home"
 """In place of a trigger: the answer is the tab of the app that is each member's own."""
 PACE: Final = Pace(5, 5.0)
@@ -62,7 +65,20 @@ class SlackDesk:
                     raise
             else:
                 return address
+        if isinstance(view, DigestView) and view.chart is not None:
+            await self._upload(chat, view.chart)
         return str((await self._connection.call("chat.postMessage", **message))["ts"])
+
+    async def _upload(self, chat: str, chart: Chart) -> None:
+        """https://docs.slack.dev/messaging/working-with-files#upload"""
+        picture = await charts.png(chart)
+        with suppress(
+            Rejected, Unauthorized
+        ):  # an app made before it could upload has no right to: the words come alone
+            place = await self._connection.ask("files.getUploadURLExternal", filename=CHART, length=len(picture))
+            await self._connection.upload(str(place["upload_url"]), picture)
+            files = [{"id": place["file_id"], "title": chart.title}]
+            await self._connection.call("files.completeUploadExternal", files=files, channel_id=chat)
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
         """Slack keeps what was not acknowledged and tells it again; there is nothing to go on from."""

@@ -26,11 +26,12 @@ from telegram.constants import ParseMode
 from connections.telegram import Telegram, called
 from desk import Did, buttons, commands
 from desk import telegram_cards as cards
+from insights import charts
 from languages import Translator, translator
 from models.desk import Action, Verb
 from models.errors import Rejected
 from triage.boards import Pace
-from triage.desking import Outcome, View
+from triage.desking import DigestView, Outcome, View
 
 MARK: Final = "\u2063"
 """An invisible separator before the case's number in a question: what answers it answers for that case."""
@@ -85,10 +86,17 @@ class TelegramDesk:
                     raise
             else:
                 return address
+        await self._send_chart(view, chat)
         sent = await called(
             bot.send_message(chat, text, parse_mode=ParseMode.HTML, reply_markup=keyboard, link_preview_options=QUIET)
         )
         return str(sent.message_id)
+
+    async def _send_chart(self, view: View, chat: str) -> None:
+        """Before the words: under a picture Telegram takes a thousand characters, and a digest may have more."""
+        if isinstance(view, DigestView) and view.chart is not None:
+            with suppress(Rejected):  # a group that takes no pictures gets the words all the same
+                await called(self._connection.bot.send_photo(chat, await charts.png(view.chart)))
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
         async for after, updates in self._connection.updates("desk", bookmark):

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from insights.numbers import Hearing, Numbers, hearing, numbers
-from insights.periods import Period, containing, today
+from insights.numbers import Hearing, Numbers, heard, hearing, numbers
+from insights.periods import Kind, Period, containing, today
 from languages import Translator, translator
 from models.case import OPEN, AlertMute, Case
 from models.catalogue import Catalogue, Queue, clock_time
-from models.desk import Digest
+from models.desk import Chart, Digest, Point
 from models.learned import Learned
 from models.mention import Author, Mention, MentionBrand
 from models.text import one_line
@@ -23,6 +23,8 @@ from triage.turn import Turn
 
 MAX_LINES: Final = 12
 MOST_TO_ANSWER: Final = 3
+CHARTED: Final[dict[Kind, int]] = {"day": 14, "week": 21, "month": 13}
+"""Points of a chart: days, but of a month weeks."""
 QUOTE: Final = 70
 LATE_BY: Final = timedelta(hours=6)
 """A morning's digest that could not be made for so long is not made any more."""
@@ -38,9 +40,14 @@ async def write_due(turn: Turn) -> int:
     missing = await _missing(turn.session, turn.catalogue, turn.now)
     for number, period in missing:
         queue = turn.catalogue.queues[number]
-        lines = await digest(turn, queue, period, translator(queue.language))
+        t = translator(queue.language)
         kept = Digest(
-            queue_id=number, period=period.kind, day=period.first.isoformat(), lines=tuple(lines), made_at=turn.now
+            queue_id=number,
+            period=period.kind,
+            day=period.first.isoformat(),
+            lines=tuple(await digest(turn, queue, period, t)),
+            chart=await chart(turn, queue, period, t),
+            made_at=turn.now,
         )
         turn.session.add(kept)
         await turn.session.flush()
@@ -66,7 +73,7 @@ def _ended(queue: Queue, now: datetime) -> list[Period]:
     """
     here = now.astimezone(ZoneInfo(queue.zone))
     at = datetime.combine(here.date(), clock_time(queue.digest_at), here.tzinfo)
-    if not queue.chats or not at <= here < at + LATE_BY:
+    if not (queue.chats or queue.digests) or not at <= here < at + LATE_BY:
         return []
     found = [Period("day", here.date() - timedelta(days=1), queue.zone)]
     if here.weekday() == 0:
@@ -80,7 +87,7 @@ async def digest(turn: Turn, queue: Queue, period: Period, t: Translator) -> lis
     """The lines, in a language."""
     brands = [n for slug in queue.brands if (n := turn.catalogue.brands.id_of(slug)) is not None]
     counted = await numbers(turn.session, brands, period)
-    heard = await hearing(turn.session, period, turn.now)
+    listened = await hearing(turn.session, period, turn.now)
     news = [*await _learned(turn, brands, period, t), *await _muted(turn, brands, period, t)]
     lines = [
         _title(queue, period, t),
@@ -91,9 +98,32 @@ async def digest(turn: Turn, queue: Queue, period: Period, t: Translator) -> lis
         *await _risk(turn, brands, t),
         *await _win(turn, brands, period, t),
         *news,
-        *_hearing(heard, t),
+        *_hearing(listened, t),
     ]
     return lines[:MAX_LINES]
+
+
+async def chart(turn: Turn, queue: Queue, period: Period, t: Translator) -> Chart | None:
+    """The days up to a day's or a week's end, or the weeks up to a month's; None where nothing was said in any."""
+    brands = [n for slug in queue.brands if (n := turn.catalogue.brands.id_of(slug)) is not None]
+    last = (period.end - timedelta(hours=12)).astimezone(ZoneInfo(period.zone)).date()
+    kind: Kind = "week" if period.kind == "month" else "day"
+    steps = [containing(kind, last, period.zone).before(n) for n in range(CHARTED[period.kind] - 1, -1, -1)]
+    counts = [await heard(turn.session, brands, step) for step in steps]
+    if not any(one.mentions for one in counts):
+        return None
+    within = [n for n, step in enumerate(steps) if step.end > period.start]
+    now = [counts[n] for n in within]
+    before = [one for n, one in enumerate(counts) if n not in within and one.mentions]
+    usual = sum(one.negative for one in before) / sum(one.mentions for one in before) if before else None
+    share = sum(one.negative for one in now) / (sum(one.mentions for one in now) or 1)
+    title = t("{share} negative", share=t.percent(share))
+    if usual is not None:
+        title += t(", usually {share}", share=t.percent(usual))
+    points = [
+        Point(t.short_day(step.first), one.mentions, one.negative) for step, one in zip(steps, counts, strict=True)
+    ]
+    return Chart(title=f"{queue.name}: {title}", points=tuple(points), period=len(within), usual=usual)
 
 
 def whole(catalogue: Catalogue, brands: Sequence[str], zone: str, language: str) -> Queue:
@@ -115,10 +145,10 @@ def _title(queue: Queue, period: Period, t: Translator) -> str:
 
 
 def _mentions(counted: Numbers, t: Translator) -> Iterator[str]:
-    heard, usual = counted.heard, counted.usual
-    said = t.count("{n} mention", "{n} mentions", heard.mentions)
-    bad = t.count("{n} negative", "{n} negative", heard.negative)
-    line = f"{said}, {bad} ({t.percent(heard.negative_share)})"
+    now, usual = counted.heard, counted.usual
+    said = t.count("{n} mention", "{n} mentions", now.mentions)
+    bad = t.count("{n} negative", "{n} negative", now.negative)
+    line = f"{said}, {bad} ({t.percent(now.negative_share)})"
     if usual:
         line += " — " + t(
             "usually {mentions}, {share} negative", mentions=usual.mentions, share=t.percent(usual.negative_share)
@@ -246,13 +276,13 @@ async def _win(turn: Turn, brands: Sequence[int], period: Period, t: Translator)
     return [t("Win: @{author}: “{text}”", author=found[1], text=one_line(found[0], QUOTE))] if found else []
 
 
-def _hearing(heard: Hearing, t: Translator) -> Iterator[str]:
-    if not heard.sources:
+def _hearing(listened: Hearing, t: Translator) -> Iterator[str]:
+    if not listened.sources:
         return
-    line = t("Heard well: {well} of {all} sources", well=heard.well, all=heard.sources)
-    if heard.worst:
-        silence = t.span(timedelta(hours=heard.worst_hours))
-        line += "; " + t("{source} was silent for {length}", source=heard.worst, length=silence)
+    line = t("Heard well: {well} of {all} sources", well=listened.well, all=listened.sources)
+    if listened.worst:
+        silence = t.span(timedelta(hours=listened.worst_hours))
+        line += "; " + t("{source} was silent for {length}", source=listened.worst, length=silence)
     yield line
 
 

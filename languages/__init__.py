@@ -67,10 +67,15 @@ class Translator:
 
         return format_date(moment.astimezone(ZoneInfo(zone)).date(), "EEEE d MMMM", locale=self.code)
 
-    def date(self, day: date) -> str:
+    def long_date(self, day: date) -> str:
         from babel.dates import format_date
 
         return format_date(day, "d MMM y", locale=self.code)
+
+    def short_day(self, day: date) -> str:
+        from babel.dates import format_date
+
+        return format_date(day, "d MMM", locale=self.code)
 
     def name_of(self, language: str) -> str:
         """How a language is called in this one."""

@@ -74,6 +74,24 @@ class DeskEvent(Base):
     outcome: Mapped[str | None] = mapped_column(Text)
 
 
+class Point(msgspec.Struct, frozen=True):
+    """A day or a week: what it is called on the chart, and how much was said in it."""
+
+    label: str
+    mentions: int
+    negative: int
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of negative mentions by day or week. The last `period` points are what the digest is about."""
+
+    title: str
+    points: tuple[Point, ...]
+    period: int
+    usual: float | None
+    """The share that is usual."""
+
+
 class Digest(Base):
     """A period on one card, made once per queue."""
 
@@ -86,6 +104,8 @@ class Digest(Base):
     day: Mapped[str]
     """The first day of the period, as a date in the queue's zone."""
     lines: Mapped[tuple[str, ...]] = mapped_column(Structured(tuple[str, ...]))
+    chart: Mapped[Chart | None] = mapped_column(Structured(Chart))
+    """None where nothing was said."""
     made_at: Mapped[When]
 
 

@@ -10,10 +10,11 @@ from triage.turn import Turn
 
 
 async def place(turn: Turn, subject: Subject, subject_id: int, queue: Queue | None) -> None:
-    """In every home chat of the queue; what stands there already stays."""
+    """In every home chat of the queue, and a digest also where it alone goes; what stands there already stays."""
+    chats = (*queue.chats, *(queue.digests if subject == "digest" else ())) if queue else ()
     rows = [
         {"subject": subject, "subject_id": subject_id, "desk": chat.desk, "chat": chat.chat, "shown": 0, "tries": 0}
-        for chat in (queue.chats if queue else ())
+        for chat in chats
     ]
     if rows:
         await turn.session.execute(insert(turn.session, CardPost).on_conflict_do_nothing(), rows)

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from languages import Translator, translator
 from models.case import Alert, Case, Reply
 from models.catalogue import Member
-from models.desk import Action, CardPost, Digest, Verb
+from models.desk import Action, CardPost, Chart, Digest, Verb
 from models.errors import Refused
 from models.mention import Author, Sentiment
 from models.text import one_line
@@ -46,6 +46,7 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
 
 class DigestView(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
+    chart: Chart | None = None
 
 
 class BacklogView(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Tr
     if post.subject == "digest":
         digest = await turn.session.get_one(Digest, post.subject_id)
         queue = turn.catalogue.queues.get(digest.queue_id)
-        return DigestView(lines=digest.lines), 1, translator(queue.language if queue else "en")
+        return DigestView(lines=digest.lines, chart=digest.chart), 1, translator(queue.language if queue else "en")
     alert = await turn.session.get_one(Alert, post.subject_id)
     case = await turn.session.get_one(Case, alert.case_id)
     t = _language(turn, case)
@@ -515,7 +516,7 @@ async def _quiet(asked: Asked) -> Outcome:
 async def _away(asked: Asked) -> Outcome:
     member = asked.member if not asked.text else await oneself.be_away(asked.turn, asked.by, asked.text)
     days = [
-        f"{asked.t.date(absence.first)} – {asked.t.date(absence.last)}"
+        f"{asked.t.long_date(absence.first)} – {asked.t.long_date(absence.last)}"
         + (f" → {absence.cover}" if absence.cover else "")
         for absence in member.away
     ]

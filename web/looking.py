@@ -6,8 +6,9 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import select
 
-from insights import digests
+from insights import charts, digests
 from models.case import Case
+from models.catalogue import Queue
 from models.mention import Author, AuthorMute, Mention
 from models.source import Source
 from store import cases, members, mentions, sources
@@ -75,17 +76,35 @@ async def mention_list(request: web.Request) -> web.Response:
 
 @routes.get("/digest")
 async def digest(request: web.Request) -> web.Response:
-    visit = request[VISIT]
-    kind = request.query.get("period", "day")
-    kind = kind if kind in KINDS else "day"
+    visit, kind = request[VISIT], _kind(request)
     period = digests.period_of(kind, _day(request.query.get("date", "")), visit.now, visit.member.zone)
-    slugs = [spec.slug for _, spec in visit.catalogue.brands if visit.member.sees(spec.slug)]
-    queue = digests.whole(visit.catalogue, slugs, visit.member.zone, visit.member.language)
     async with visit.house.store.reading() as session:
-        lines = await digests.digest(visit.turn(session), queue, period, visit.t)
+        lines = await digests.digest(visit.turn(session), _all_of(visit), period, visit.t)
     return page(
         request, "digest.html", lines=lines, kind=kind, kinds=KINDS, earlier=period.before().first, day=period.first
     )
+
+
+@routes.get("/digest/chart.png")
+async def chart(request: web.Request) -> web.Response:
+    visit = request[VISIT]
+    period = digests.period_of(_kind(request), _day(request.query.get("date", "")), visit.now, visit.member.zone)
+    async with visit.house.store.reading() as session:
+        found = await digests.chart(visit.turn(session), _all_of(visit), period, visit.t)
+    if found is None:
+        raise web.HTTPNotFound(text="Nothing was said.\n")
+    return web.Response(body=await charts.png(found), content_type="image/png", headers={"Cache-Control": "no-store"})
+
+
+def _kind(request: web.Request) -> str:
+    kind = request.query.get("period", "day")
+    return kind if kind in KINDS else "day"
+
+
+def _all_of(visit: Visit) -> Queue:
+    """All that a member sees, as one queue."""
+    slugs = [spec.slug for _, spec in visit.catalogue.brands if visit.member.sees(spec.slug)]
+    return digests.whole(visit.catalogue, slugs, visit.member.zone, visit.member.language)
 
 
 def _day(text: str) -> date | None:

@@ -11,15 +11,17 @@ from connections.discord import Discord
 from connections.http import session as http_session
 from connections.square import Square
 from desk.discord import DiscordDesk
+from languages import translator
 from listener.discord import DiscordEar
 from models.case import Case, CaseEvent, Reply
 from models.catalogue import Chat, Contents, Member
-from models.desk import CardPost
+from models.desk import CardPost, Chart, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
 from triage import actions
 from triage.boards import Board
+from triage.desking import DigestView
 from triage.publishing import Mouth
 
 
@@ -28,6 +30,12 @@ def person(number: str, name: str) -> dict:
 
 
 ANA, BRUNO, STRANGER = person("301", "ana"), person("302", "bruno"), person("399", "who")
+
+
+DIGEST = DigestView(
+    lines=("Treni", "143 menzioni"),
+    chart=Chart(title="Treni", points=(Point("22 nov", 80, 20), Point("23 nov", 143, 61)), period=1, usual=0.25),
+)
 
 
 class Desk:
@@ -269,3 +277,11 @@ async def test_what_is_typed_after_ascolto_is_answered_to_who_typed_it(house: Ho
     assert f"#{case.id} @rita" in desk.answered()["data"]["embeds"][0]["description"]
     [known] = [one for one in server.commands if one["name"] == "ascolto"]
     assert [option["name"] for option in known["options"]] == ["what"]
+
+
+async def test_a_digest_brings_its_chart(house: House, server: DiscordServer, desk: Desk):
+    await desk.desk.show(DIGEST, GENERAL, None, translator("it"))
+    assert [picture[:4] for picture in server.pictures] == [b"\x89PNG"]
+    [embed] = list(server.messages.values())[-1]["embeds"]
+    assert embed["image"] == {"url": "attachment://chart.png"}
+    assert "143 menzioni" in embed["description"]

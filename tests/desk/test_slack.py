@@ -11,18 +11,26 @@ from connections.http import session as http_session
 from connections.slack import Slack
 from connections.square import Square
 from desk.slack import SlackDesk
+from languages import translator
 from models.case import Case, CaseEvent, Reply
 from models.catalogue import Chat, Contents, Member
-from models.desk import CardPost, DeskEvent
+from models.desk import CardPost, Chart, DeskEvent, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
 from triage import actions, replying
 from triage.boards import Board
+from triage.desking import DigestView
 from triage.publishing import Mouth
 
 CHANNEL = "C1"
 ANA, BRUNO, STRANGER = "UANA", "UBRUNO", "UWHO"
+
+
+DIGEST = DigestView(
+    lines=("Treni", "143 menzioni"),
+    chart=Chart(title="Treni", points=(Point("22 nov", 80, 20), Point("23 nov", 143, 61)), period=1, usual=0.25),
+)
 
 
 class Desk:
@@ -338,3 +346,16 @@ async def test_the_apps_home_shows_what_is_ones_own_late_and_waiting(house: Hous
     await server.tell("events_api", {"event_id": "Ev2", "event": {**opened["event"], "user": STRANGER}})
     await desk.act()
     assert STRANGER in server.homes[STRANGER]["blocks"][0]["text"]["text"]
+
+
+async def test_a_digest_brings_its_chart_and_comes_without_where_the_app_may_not_upload(
+    house: House, server: SlackServer, desk: Desk
+):
+    await desk.desk.show(DIGEST, CHANNEL, None, translator("it"))
+    [(channel, picture)] = server.shared
+    assert (channel, picture[:4]) == (CHANNEL, b"\x89PNG")
+    assert "143 menzioni" in words(server.last(CHANNEL))
+    server.fails = [(200, {"ok": False, "error": "missing_scope"}, {})]
+    before = len(server.messages)
+    await desk.desk.show(DIGEST, CHANNEL, None, translator("it"))
+    assert (len(server.shared), len(server.messages)) == (1, before + 1)

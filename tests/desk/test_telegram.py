@@ -11,18 +11,26 @@ from connections.http import session as http_session
 from connections.square import Square
 from connections.telegram import Telegram
 from desk.telegram import TelegramDesk
+from languages import translator
 from models.case import Case, Reply
 from models.catalogue import Chat
-from models.desk import CardPost, DeskEvent
+from models.desk import CardPost, Chart, DeskEvent, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
 from triage import actions, clock, replying
 from triage.boards import Board
+from triage.desking import DigestView
 from triage.publishing import Mouth
 
 GROUP = "-1001"
 ANA, BRUNO, STRANGER = 11, 12, 999
+
+
+DIGEST = DigestView(
+    lines=("Treni", "143 menzioni"),
+    chart=Chart(title="Treni", points=(Point("22 nov", 80, 20), Point("23 nov", 143, 61)), period=1, usual=0.25),
+)
 
 
 class Desk:
@@ -295,3 +303,9 @@ async def test_commands_are_offered_in_each_language_and_understood_in_all(house
     api.write(text="/meteo Bologna", user=ANA)  # another bot's
     await desk.act()
     assert len(api.messages) == before + 1
+
+
+async def test_a_digest_brings_its_chart(house: House, api: BotApi, desk: Desk):
+    await desk.desk.show(DIGEST, GROUP, None, translator("it"))
+    assert [picture[:4] for picture in api.photos] == [b"\x89PNG"]
+    assert "143 menzioni" in list(api.messages.values())[-1]["text"]

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from conftest import House
 
-from insights import digests
+from insights import charts, digests
 from insights.periods import Period, containing
 from languages import translator
 from models.case import AlertMute
@@ -164,3 +164,27 @@ async def test_a_program_started_in_the_evening_does_not_send_the_mornings(house
 
 def test_the_whole_is_not_bound_to_a_queue():
     assert Period("day", date(2026, 1, 1), "UTC").end.day == 2
+
+
+async def test_the_chart_says_how_much_of_what_was_said_was_negative_and_what_is_usual(house: House):
+    for day in range(10, 24):
+        house.now = datetime(2026, 11, day, 12, 0, tzinfo=UTC)
+        signs = ["(-)", "(-)", "(-)", "(+)"] if day == 23 else ["(-)", "(+)", "(+)", "(+)"]
+        for n, sign in enumerate(signs):
+            await house.hear(house.post(f"Ferroviola {day} {n} {sign}", f"a{day}{n}", created_at=house.now))
+    while await house.read():
+        pass
+    queue = house.catalogue.queues[house.catalogue.queues.id_of("trains")]
+    async with house.store.reading() as session:
+        turn = house.turn(session)
+        period = digests.period_of("day", date(2026, 11, 23), house.now, queue.zone)
+        day = await digests.chart(turn, queue, period, translator("en"))
+        week = await digests.chart(turn, queue, containing("week", date(2026, 11, 20), queue.zone), translator("it"))
+        silent = await digests.chart(
+            turn, queue, digests.period_of("month", date(2020, 1, 1), house.now, queue.zone), translator("en")
+        )
+    assert (day.title, len(day.points), day.period) == ("Trains: 75% negative, usually 25%", 14, 1)
+    assert [(point.mentions, point.negative) for point in day.points[-2:]] == [(4, 1), (4, 3)]
+    assert (week.period, week.usual) == (7, 0.25)
+    assert silent is None
+    assert (await charts.png(day)).startswith(b"\x89PNG")

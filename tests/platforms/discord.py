@@ -57,6 +57,7 @@ class DiscordServer(Server):
         self.content_granted = True
         self.said_to: list[tuple[str, dict]] = []
         self.commands: list[dict] = []
+        self.pictures: list[bytes] = []
         self.asked: list[str] = []
         self.identified: list[dict] = []
         self._sockets: list[_Gateway] = []
@@ -291,7 +292,7 @@ class DiscordServer(Server):
     async def _say(self, request: web.Request) -> web.Response:
         if refused := self._refused(request):
             return refused
-        channel, body = request.match_info["channel"], await request.json()
+        channel, body = request.match_info["channel"], await self._body(request)
         if "nonce" not in body:
             return self._show(channel, body)
         if len(body["content"]) > 2000:
@@ -307,6 +308,14 @@ class DiscordServer(Server):
             self.lose_answer = False
             request.transport.close()
         return _json(self._nonces[body["nonce"]])
+
+    async def _body(self, request: web.Request) -> dict:
+        """JSON, or a form with a picture beside it."""
+        if request.content_type != "multipart/form-data":
+            return await request.json()
+        form = await request.post()
+        self.pictures.append(form["files[0]"].file.read())
+        return json.loads(form["payload_json"])
 
     def _show(self, channel: str, body: dict, known: dict | None = None) -> web.Response:
         """A desk's message: within the limits, pinging nobody."""

@@ -19,6 +19,7 @@ class SlackServer(Server):
                 web.post("/api/{method}", self._call),
                 web.get("/socket", self._socket),
                 web.post("/respond/{id}", self._respond),
+                web.post("/upload/{id}", self._upload),
             ]
         )
         self.token, self.app_token = TOKEN, APP_TOKEN
@@ -26,6 +27,8 @@ class SlackServer(Server):
         self.whispers: list[dict] = []
         self.windows: list[dict] = []
         self.homes: dict[str, dict] = {}
+        self.uploaded = b""
+        self.shared: list[tuple[str, bytes]] = []
         self.responded: list[tuple[str, dict]] = []
         self.acknowledged: list[str] = []
         self.fails: list[tuple[int, dict, dict]] = []
@@ -140,7 +143,8 @@ class SlackServer(Server):
         if self.fails:
             status, body, headers = self.fails.pop(0)
             return web.json_response(body, status=status, headers=headers)
-        fields = await request.json() if request.can_read_body and request.content_type == "application/json" else {}
+        told = request.can_read_body and request.content_type == "application/json"
+        fields = await request.json() if told else dict(request.query)
         if wrong := _wrong(fields):
             return web.json_response({"ok": False, "error": wrong})
         return web.json_response({"ok": True, **getattr(self, "_" + method.replace(".", "_"))(fields)})
@@ -166,6 +170,19 @@ class SlackServer(Server):
     def _chat_postEphemeral(self, fields: dict) -> dict:
         self.whispers.append(fields)
         return {"message_ts": "1.1"}
+
+    def _files_getUploadURLExternal(self, fields: dict) -> dict:
+        assert int(fields["length"]) > 0
+        return {"upload_url": f"{self.url}/upload/F1", "file_id": "F1"}
+
+    def _files_completeUploadExternal(self, fields: dict) -> dict:
+        assert fields["files"][0]["id"] == "F1"
+        self.shared.append((fields["channel_id"], self.uploaded))
+        return {"files": fields["files"]}
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        self.uploaded = await request.read()
+        return web.Response(text="OK")
 
     def _views_publish(self, fields: dict) -> dict:
         assert fields["view"]["type"] == "home"

@@ -21,6 +21,7 @@ class BotApi(Server):
         self.messages: dict[tuple[str, int], dict] = {}
         self.answers: list[dict] = []
         self.calls: list[str] = []
+        self.photos: list[bytes] = []
         self.commands: dict[str, list[dict]] = {}
         """What is offered, by language; the empty one for all the others."""
         self.fails: list[tuple[int, dict]] = []
@@ -164,6 +165,11 @@ class BotApi(Server):
             known["reply_markup"] = markup
         return _ok(known)
 
+    async def _sendPhoto(self, _request: web.Request, fields: dict) -> web.Response:
+        part = fields["photo"]
+        self.photos.append(part if isinstance(part, bytes) else fields[part.removeprefix("attach://")])
+        return _ok(self._message(fields["chat_id"], {"text": ""}, BOT))
+
     async def _setMyCommands(self, _request: web.Request, fields: dict) -> web.Response:
         self.commands[fields.get("language_code", "")] = json.loads(fields["commands"])
         return _ok(True)
@@ -204,7 +210,10 @@ def _person(number: int) -> dict:
 
 
 async def _fields(request: web.Request) -> dict:
-    return {key: str(value) for key, value in (await request.post()).items()} | dict(request.query)
+    """A picture stands under the name of its part, as its bytes."""
+    posted = (await request.post()).items()
+    read = {key: value.file.read() if isinstance(value, web.FileField) else str(value) for key, value in posted}
+    return read | dict(request.query)
 
 
 def _markup(fields: dict) -> dict | None:

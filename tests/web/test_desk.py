@@ -345,3 +345,11 @@ async def test_members_say_themselves_when_they_are_not_to_be_called(desk, house
     assert "22:00-07:00" in page
     assert "6 Jan 2027" in page
     assert "Write it like 22:00-07:00" in await _text(await ana.post("/me", data={"quiet": "<script>"}))
+
+
+async def test_the_digest_of_a_member_has_its_chart(desk, house: House):
+    ana = await desk.enter("ana")
+    assert (await ana.get("/digest/chart.png")).status == 404
+    await house.case()
+    answer = await ana.get("/digest/chart.png?period=week&date=rubbish")
+    assert (answer.content_type, (await answer.read())[:4]) == ("image/png", b"\x89PNG")
