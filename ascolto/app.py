@@ -16,7 +16,7 @@ from ascolto import flow
 from ascolto.house import House, utc_now
 from ascolto.lock import RunLock
 from ascolto.platforms import Parts, Tools, build
-from ascolto.reader import chat_of, reader_of, terms_of
+from ascolto.reader import chat_of, drafting_terms_of, reader_of, terms_of
 from ascolto.supervisor import Supervisor, Watch
 from config import settings as config
 from connections.http import session as http_session
@@ -26,6 +26,7 @@ from models.errors import OperatorError
 from models.post import Post
 from store import schema, sources
 from triage import publishing
+from triage.drafting import Drafter
 from web.server import WebDesk
 
 log = structlog.get_logger("ascolto")
@@ -73,6 +74,7 @@ class App:
         await self.web.start()
         self._start_steps()
         self._start_second_opinion(settings.second_opinion)
+        self._start_drafting(settings.drafting)
         for section in settings.connections:
             self._start_connection(section)
 
@@ -88,6 +90,11 @@ class App:
         if self.house.opinions:
             asker = chat_of(section, self._http)
             self.supervisor.start(partial(flow.ask, self.house, self.house.opinions, asker), "second opinion")
+
+    def _start_drafting(self, section: config.Drafting) -> None:
+        if section.url:
+            drafter = Drafter(self.house.store, drafting_terms_of(section))
+            self.supervisor.start(partial(flow.draft, self.house, drafter, chat_of(section, self._http)), "drafting")
 
     def _start_connection(self, section: config.Connection) -> None:
         platform: str = section.platform  # type: ignore[attr-defined]

@@ -26,6 +26,7 @@ from store import desks, mentions
 from store.mentions import Written
 from triage import clock, elsewhere
 from triage.boards import Board
+from triage.drafting import Drafter
 from triage.mirroring import Looks as Mirrored
 from triage.mirroring import Mirror
 from triage.opinions import Asker, Opinions
@@ -138,6 +139,15 @@ async def ask(house: House, opinions: Opinions, asker: Asker, watch: Watch) -> N
         return await opinions.ask_batch(asker, house.now())
 
     await _whenever_rung(house, watch, step)
+
+
+async def draft(house: House, drafter: Drafter, asker: Asker, watch: Watch) -> None:
+    """Drafts by a language model for what somebody has taken; while they think, and never in their way."""
+
+    async def step() -> int:
+        return await drafter.draft_batch(asker, await house.catalogue(), house.now())
+
+    await _whenever_rung(house, watch, step, proves=False)
 
 
 async def tick(house: House, watch: Watch) -> None:

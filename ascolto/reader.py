@@ -2,9 +2,10 @@
 
 import aiohttp
 
-from config.settings import SecondOpinion, Sentiment, secret
+from config.settings import Drafting, SecondOpinion, Sentiment, secret
 from connections.chat import Chat
 from models.sentiment import Reader, load
+from triage import drafting
 from triage.opinions import Terms
 
 
@@ -20,7 +21,11 @@ def terms_of(section: SecondOpinion) -> Terms | None:
     return Terms(section.model, section.share, section.price_in, section.price_out, section.monthly_budget)
 
 
-def chat_of(section: SecondOpinion, http: aiohttp.ClientSession) -> Chat:
+def drafting_terms_of(section: Drafting) -> drafting.Terms:
+    return drafting.Terms(section.price_in, section.price_out, section.monthly_budget, section.longest)
+
+
+def chat_of(section: SecondOpinion | Drafting, http: aiohttp.ClientSession) -> Chat:
     """The server that is asked. A local one may want no key."""
     key = secret(section.key_env)
     return Chat(http, section.url, section.model, key.get_secret_value() if key else "")

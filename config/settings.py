@@ -67,6 +67,18 @@ class SecondOpinion(Section):
     monthly_budget: Annotated[float, Field(ge=0)] = 0.0
 
 
+class Drafting(Section):
+    """Off while `url` is empty."""
+
+    url: Annotated[str, Field(pattern="^(https?://.*)?$")] = ""
+    model: str = ""
+    key_env: str = "ASCOLTO_DRAFTING_KEY"
+    longest: Annotated[int, Field(ge=50, le=2_000)] = 400
+    price_in: Annotated[float, Field(ge=0)] = 0.0
+    price_out: Annotated[float, Field(ge=0)] = 0.0
+    monthly_budget: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Triage(Section):
     backfill_opens_hours: Annotated[int, Field(ge=0)] = 24
 
@@ -284,6 +296,7 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     sentiment: Sentiment = Sentiment()
     second_opinion: SecondOpinion = SecondOpinion()
+    drafting: Drafting = Drafting()
     triage: Triage = Triage()
     log: Log = Log()
     connections: tuple[AnyConnection, ...] = ()

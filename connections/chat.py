@@ -11,7 +11,7 @@ import msgspec
 from connections.http import call, refused
 from models.errors import Rejected, Unauthorized
 
-FIX: Final = "Check `url`, `model` and the key named by `key_env` under [second_opinion]"
+FIX: Final = "Check `url`, `model` and the key named by `key_env` under [second_opinion] or [drafting]"
 LIMIT: Final = 200_000
 
 

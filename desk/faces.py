@@ -143,7 +143,14 @@ def origin(suggestion: Suggestion, t: Translator) -> str:
     """Where a suggestion comes from."""
     if suggestion.source == "saved":
         return suggestion.code
-    used = int(dict(suggestion.reasons)["used"])
+    reasons = dict(suggestion.reasons)
+    if suggestion.source == "drafted":
+        return (
+            "✨ "
+            + t("drafted by a model from: {facts}", facts=reasons["facts"])
+            + f", {t(wording.TONE[reasons['tone']])}"
+        )
+    used = int(reasons["used"])
     return t.count("approved once in a like case", "approved {n} times in like cases", used) + f", {suggestion.code}"
 
 

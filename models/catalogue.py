@@ -40,11 +40,19 @@ class Topic(BrandQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a mention is about: its words are a query too, tested on the mentions of this brand only."""
 
 
+class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that is true of a brand, and may be said in its name: "refunds", "within 14 days, to the card paid with"."""
+
+    name: str
+    text: str
+
+
 class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One client whose name we listen for.
 
     `own` lists the brand's own handles per platform, whose posts are never mentions; `links` the domains it may point
-    to; `publish` which connection speaks for it on a platform; `signature` ends a reply.
+    to; `publish` which connection speaks for it on a platform; `signature` ends a reply; `facts` are what a language model
+    may draft from, where one is asked.
     """
 
     slug: Slug
@@ -57,6 +65,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     help_link: str = ""
     publish: dict[str, str] = {}
     signature: str = ""
+    facts: tuple[Fact, ...] = ()
     archived: bool = False
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from models.errors import OperatorError
 from store.engine import explain
 
-HEAD: Final = "0006_a_team_at_work"
+HEAD: Final = "0008_drafts_by_a_model"
 """The newest migration; a test holds it against the folder."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -148,7 +148,7 @@ def understood(answer: str) -> str | None:
 
 async def spent(session: AsyncSession, now: datetime) -> float:
     """This calendar month, UTC."""
-    cost = select(func.sum(Opinion.cost)).where(Opinion.asked_at >= _month(now))
+    cost = select(func.sum(Opinion.cost)).where(Opinion.asked_at >= month_of(now))
     return float(await session.scalar(cost) or 0.0)
 
 
@@ -164,7 +164,7 @@ class Tally:
 
 
 async def tally(session: AsyncSession, now: datetime) -> Tally:
-    month = _month(now)
+    month = month_of(now)
     asked, useless, tokens = (
         await session.execute(
             select(
@@ -178,6 +178,6 @@ async def tally(session: AsyncSession, now: datetime) -> Tally:
     return Tally(asked, waiting or 0, useless, tokens, await spent(session, now))
 
 
-def _month(now: datetime) -> datetime:
+def month_of(now: datetime) -> datetime:
     """Its first moment, in UTC."""
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

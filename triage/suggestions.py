@@ -1,7 +1,8 @@
 """Drafts that fit a case, best first, each saying where it comes from.
 
 First what managers approved for mentions in like words or about the same, with the new author's name in place of the old one's;
-then the saved replies. The reader's own vectors were tried and do not help: they know how somebody feels, and not what about.
+then the saved replies; then what a language model drafted, where one is asked. The reader's own vectors were tried for likeness
+and do not help: they know how somebody feels, and not what about.
 """
 
 from difflib import SequenceMatcher
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from models.case import Case
 from models.catalogue import Brand, SavedReply
+from models.drafted import Drafted
 from models.mention import Author, Mention, MentionBrand
 from models.saved_reply import fill
 from models.text import fold, one_line
@@ -36,22 +38,23 @@ SAME: Final = 0.9
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """`reasons` name what speaks for it: ("topic", "delivery"), ("intent", "complaint"), ("used", "3"), ("language", "it")."""
+    """`reasons` name what speaks for it: ("topic", "delivery"), ("intent", "complaint"), ("used", "3"),
+    ("tone", "warm"), ("facts", "refunds"), ("language", "it")."""
 
     code: str
     text: str
     language: str
     reasons: tuple[tuple[str, str], ...]
-    source: Literal["approved", "saved"] = "saved"
+    source: Literal["approved", "saved", "drafted"] = "saved"
 
 
 async def suggest(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
-    """At most SHOWN drafts in the case's language; where nothing is in it, saved ones in the brand's first language."""
+    """At most SHOWN in the case's language; where nothing is in it, saved ones in the brand's first language. And drafts."""
     found = await _approved(turn, case, author)
     for saved in _saved(turn, case, author):
         if not any(_alike(saved.text, known.text) for known in found):
             found.append(saved)
-    return found[:SHOWN]
+    return [*found[:SHOWN], *await _drafted(turn, case, author)]
 
 
 async def _approved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
@@ -85,6 +88,25 @@ async def _approved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
             source="approved",
         )
         for text, used, one in found[:PRECEDENTS]
+    ]
+
+
+async def _drafted(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
+    """What a language model wrote for the newest mention, each tone, with the facts that it went by."""
+    drafted = await turn.session.scalar(
+        select(Drafted).where(Drafted.case_id == case.id).order_by(Drafted.mention_id.desc()).limit(1)
+    )
+    if drafted is None:
+        return []
+    return [
+        Suggestion(
+            code=f"draft:{variant.tone}",
+            text=variant.text.replace("{author}", f"@{author.handle.lstrip('@')}"),
+            language=case.language,
+            reasons=(("tone", variant.tone), ("facts", ", ".join(drafted.facts) or "-"), ("language", case.language)),
+            source="drafted",
+        )
+        for variant in drafted.variants
     ]
 
 

@@ -31,6 +31,7 @@ INTENT: Final = {
     "crisis": _("crisis"),
 }
 
+TONE: Final = {"warm": _("warm"), "brief": _("brief")}
 GRAVE: Final = {
     "self-harm": _("self-harm"),
     "threat": _("threat"),

@@ -112,7 +112,8 @@ const KEYS = {
   u: () => $(".undo")?.click(), g: () => location.assign("/next"), "/": () => location.assign("/mentions"), "?": () => $("#keys")?.showModal(),
   s: () => unfold("s"), d: () => unfold("d"), e: () => unfold("e"), n: () => unfold("n"),
   1: () => document.querySelectorAll(".suggestion")[0]?.click(), 2: () => document.querySelectorAll(".suggestion")[1]?.click(),
-  3: () => document.querySelectorAll(".suggestion")[2]?.click(), Escape: back,
+  3: () => document.querySelectorAll(".suggestion")[2]?.click(), 4: () => document.querySelectorAll(".suggestion")[3]?.click(),
+  5: () => document.querySelectorAll(".suggestion")[4]?.click(), Escape: back,
 };
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.closest("#reply")) return $(".approve")?.click();
