@@ -16,7 +16,7 @@ from ascolto import flow
 from ascolto.house import House, utc_now
 from ascolto.lock import RunLock
 from ascolto.platforms import Parts, Tools, build
-from ascolto.reader import chat_of, drafting_terms_of, reader_of, terms_of
+from ascolto.reader import chat_of, drafting_terms_of, reader_of, speller_of, terms_of
 from ascolto.supervisor import Supervisor, Watch
 from config import settings as config
 from connections.http import session as http_session
@@ -65,6 +65,7 @@ class App:
             executor=self._executor,
             backfill_opens=timedelta(hours=settings.triage.backfill_opens_hours),
             second=terms_of(settings.second_opinion),
+            speller=await asyncio.to_thread(speller_of, settings),
             owners={section.name: section.brand for section in settings.connections if section.brand},
         )
         self.house.store.watch_others()

@@ -20,6 +20,7 @@ from triage.learning import Heads, overnight
 from triage.matching import Matching
 from triage.opinions import Opinions, Terms
 from triage.reading import Policy, Triage
+from triage.spelling import Speller
 from triage.turn import Turn
 
 
@@ -40,6 +41,7 @@ class House:
         backfill_opens: timedelta = timedelta(hours=24),
         owners: Mapping[str, str] | None = None,
         second: Terms | None = None,
+        speller: Speller | None = None,
     ) -> None:
         self.store = Store(path)
         self.now = now
@@ -51,7 +53,8 @@ class House:
         self.triage = Triage(self.store, reader, executor, policy, heads, self.opinions)
         self.explainer = Explainer(self.store, reader, executor)
         self.capabilities: dict[str, Capabilities] = {}
-        self.checker = Checker(self.capabilities, reader.identifier.language)
+        found = {"misspelt": speller} if speller else {}
+        self.checker = Checker(self.capabilities, reader.identifier.language, **found)
         self._owners = dict(owners or {})
         self._shown = Shown(self.store)
         self._matching: Matching | None = None

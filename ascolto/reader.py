@@ -1,12 +1,15 @@
-"""The reader, and who is asked beside it, as the settings name them."""
+"""The reader, who is asked beside it, and the dictionaries, as the settings name them."""
+
+from pathlib import Path
 
 import aiohttp
 
-from config.settings import Drafting, SecondOpinion, Sentiment, secret
+from config.settings import Drafting, SecondOpinion, Sentiment, Settings, secret
 from connections.chat import Chat
 from models.sentiment import Reader, load
 from triage import drafting
 from triage.opinions import Terms
+from triage.spelling import Speller
 
 
 def reader_of(section: Sentiment) -> Reader:
@@ -19,6 +22,12 @@ def terms_of(section: SecondOpinion) -> Terms | None:
     if not section.url:
         return None
     return Terms(section.model, section.share, section.price_in, section.price_out, section.monthly_budget)
+
+
+def speller_of(settings: Settings) -> Speller | None:
+    """None where no folder is named. Takes seconds; raises OperatorError with the step to take."""
+    folder = settings.spelling.dictionaries
+    return Speller.load(Path(folder), settings.sentiment.languages) if folder else None
 
 
 def drafting_terms_of(section: Drafting) -> drafting.Terms:

@@ -79,6 +79,12 @@ class Drafting(Section):
     monthly_budget: Annotated[float, Field(ge=0)] = 0.0
 
 
+class Spelling(Section):
+    """Off while `dictionaries` names no folder."""
+
+    dictionaries: str = ""
+
+
 class Triage(Section):
     backfill_opens_hours: Annotated[int, Field(ge=0)] = 24
 
@@ -297,6 +303,7 @@ class Settings(BaseSettings):
     sentiment: Sentiment = Sentiment()
     second_opinion: SecondOpinion = SecondOpinion()
     drafting: Drafting = Drafting()
+    spelling: Spelling = Spelling()
     triage: Triage = Triage()
     log: Log = Log()
     connections: tuple[AnyConnection, ...] = ()

@@ -5,7 +5,7 @@ never a promise nobody approved, never somebody's personal data.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -80,10 +80,12 @@ _RUDE: Final = parse(
 
 @dataclass(frozen=True)
 class Checker:
-    """`capabilities` per connection that publishes; `identify` names the language of a text."""
+    """`capabilities` per connection that publishes; `identify` names the language of a text; `misspelt` (spelling.Speller)
+    finds (word, what was meant) in a language, names that are known left alone."""
 
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     identify: Callable[[str], str] = lambda _: "und"
+    misspelt: Callable[[str, str, Sequence[str]], Sequence[tuple[str, str]]] = lambda *_: ()
 
     def of(self, connection: str) -> Capabilities:
         return self.capabilities.get(connection, NO_VOICE)
@@ -102,8 +104,17 @@ class Checker:
             *_promises(draft.text),
             *_manners(draft),
             *_typos(draft),
+            *self._spelling(draft),
         ]
         return sorted(found, key=lambda finding: not finding.stops)
+
+    def _spelling(self, draft: Draft) -> Iterator[Finding]:
+        known = (draft.author, draft.brand.name, draft.brand.signature)
+        words = [
+            f"{word} → {meant}" if meant else word for word, meant in self.misspelt(draft.language, draft.text, known)
+        ]
+        if words:
+            yield Finding(kind="spelling", message=_("In no dictionary: {words}"), values={"words": ", ".join(words)})
 
     def _length(self, draft: Draft) -> Iterator[Finding]:
         can = self.of(draft.connection)
