@@ -136,7 +136,10 @@ def preview_head(shown: Preview, t: Translator) -> str:
 
 def remarks(shown: Preview, m: Markup, t: Translator) -> list[str]:
     """What the checks found; what stops it first of all."""
-    return [("⛔️ " if finding.stops else "⚠️ ") + m.safe(finding.said(t)) for finding in shown.findings]
+    found = [("⛔️ " if finding.stops else "⚠️ ") + m.safe(finding.said(t)) for finding in shown.findings]
+    if shown.files_under:
+        found.append("🗂 " + m.safe(t("Files the case under: {topics}", topics=", ".join(shown.files_under))))
+    return found
 
 
 def origin(suggestion: Suggestion, t: Translator) -> str:

@@ -165,7 +165,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class SavedReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A text prepared beforehand; `{{ author }}`, `{{ brand }}`, `{{ link }}` and `{{ name }}` are filled for the case.
 
-    Other placeholders stay open for the manager. `code` is shared by the versions in several languages.
+    Other placeholders stay open for the manager. `code` is shared by the versions in several languages. With the yes to it the
+    case gets the topics of `files_under`, and with its publication it ends.
     """
 
     code: Slug
@@ -174,6 +175,7 @@ class SavedReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     text: str
     topics: tuple[Slug, ...] = ()
     intents: tuple[str, ...] = ()
+    files_under: tuple[Slug, ...] = ()
     archived: bool = False
 
     @property
@@ -360,6 +362,10 @@ def _brand_problems(contents: Contents) -> Iterator[str]:
     for reply in contents.saved_replies:
         if reply.brand not in brands:
             yield f"saved reply {reply.code}: there is no brand {reply.brand}"
+        known = {topic.slug for brand in contents.brands if brand.slug == reply.brand for topic in brand.topics}
+        for topic in (*reply.topics, *reply.files_under):
+            if topic not in known:
+                yield f"saved reply {reply.code}: {reply.brand} has no topic {topic}"
         if wrong := saved_reply.problem(reply.text):
             yield f"saved reply {reply.code} ({reply.language}): {wrong}"
 

@@ -88,6 +88,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """Who looks at it may give one of those."""
     was: str = ""
     """What its author wrote, where an approver has changed it."""
+    files_under: tuple[str, ...] = ()
+    """Topics that the case gets with the yes."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +289,7 @@ async def preview(turn: Turn, reply: Reply, by: int) -> Preview:
         proposed=reply.state == "proposed",
         may_second=replying.may_second(turn, case, reply, by),
         was=versions[0].text if versions else "",
+        files_under=replying.files_under(turn, case, reply),
     )
 
 

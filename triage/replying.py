@@ -103,6 +103,7 @@ async def approve(turn: Turn, reply_id: int, revision: int, member_id: int) -> R
     if wanted(turn, case) == 0:
         await _move(turn, reply, "draft", revision, state="approved", **_approved(turn, member_id))
         await guards.swap(turn, case, "approve")
+        _file(turn, case, reply)
         turn.note(case, "approved", member_id, reply=str(reply.id))
         return reply
     await _move(turn, reply, "draft", revision, state="proposed", error=None)
@@ -165,8 +166,22 @@ async def _second(turn: Turn, reply: Reply, revision: int, member_id: int) -> Re
         await guards.swap(turn, case, "claim")
         case.claimed_by, case.snoozed_until = reply.author_id, None
     await guards.swap(turn, case, "approve")
+    _file(turn, case, reply)
     turn.note(case, "approved", member_id, reply=str(reply.id))
     return reply
+
+
+def files_under(turn: Turn, case: Case, reply: Reply) -> tuple[str, ...]:
+    """The topics under which a saved reply files the case that it answers, and which it has not yet."""
+    brand = turn.brand(case).slug
+    saved = next(
+        (one for _, one in turn.catalogue.saved_replies if (one.brand, one.code) == (brand, reply.suggestion)), None
+    )
+    return tuple(topic for topic in (saved.files_under if saved else ()) if topic not in case.topics)
+
+
+def _file(turn: Turn, case: Case, reply: Reply) -> None:
+    case.topics = (*case.topics, *files_under(turn, case, reply))
 
 
 async def missing(turn: Turn, reply: Reply) -> int:

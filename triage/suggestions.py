@@ -143,7 +143,7 @@ def _saved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
             code=reply.code,
             text=_filled(reply, brand, author),
             language=language,
-            reasons=(*reasons, ("language", language)),
+            reasons=(*reasons, *(("files", topic) for topic in reply.files_under), ("language", language)),
         )
         for (_, reasons), reply in fitting[:SHOWN]
     ]

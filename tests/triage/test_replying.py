@@ -8,10 +8,11 @@ import pytest
 from conftest import House
 
 from models.case import Alert, Case, CaseEvent, Reply, ReplyVersion
-from models.catalogue import Contents, Member, problems
+from models.catalogue import Brand, Contents, Member, SavedReply, problems
 from models.errors import Refused
 from triage import actions, clock, replying
 from triage.card import card
+from triage.desking import preview
 
 TEXT = "Ci scusiamo, ecco: https://ferroviola.example/aiuto"
 
@@ -165,3 +166,24 @@ def test_a_queue_without_enough_approvers_is_refused_before_anybody_waits_for_th
     queue = msgspec.structs.replace(CONTENTS.queues[0], approvals=1)
     found = problems(msgspec.structs.replace(CONTENTS, queues=(queue,)))
     assert found == ["queue trains: 2 of its team must be approvers, so that 1 are left beside an author"]
+
+
+async def test_a_saved_reply_files_the_case_with_the_yes_and_says_so_before(house: House):
+    under = ("refund", "delay")
+    macro = SavedReply(code="refund", brand="ferroviola", language="it", text="Ecco il modulo.", files_under=under)
+    await house.apply(Contents(saved_replies=(macro,)))
+    case = await house.case("Ferroviola in ritardo (-)", language="it")
+    reply = await house.do(replying.draft, case.id, house.member("ana"), "Ecco il modulo.", "refund")
+    async with house.store.reading() as session:
+        turn = house.turn(session)
+        shown = await preview(turn, await session.get_one(Reply, reply.id), house.member("ana"))
+    assert shown.files_under == ("refund",)
+    assert (await house.get(Case, case.id)).topics == ("delay",)
+    await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
+    assert (await house.get(Case, case.id)).topics == ("delay", "refund")
+
+
+def test_a_saved_reply_files_under_topics_that_there_are():
+    reply = SavedReply(code="x", brand="b", language="it", text="Ciao", files_under=("nothing",))
+    brand = Brand(slug="b", name="B")
+    assert "saved reply x: b has no topic nothing" in list(problems(Contents(brands=(brand,), saved_replies=(reply,))))
