@@ -17,6 +17,7 @@ from telegram import (
     ForceReply,
     InlineKeyboardMarkup,
     LinkPreviewOptions,
+    MaybeInaccessibleMessage,
     Message,
     ReplyParameters,
     Update,
@@ -72,7 +73,7 @@ class TelegramDesk:
                 await called(
                     bot.edit_message_text(
                         text,
-                        chat,
+                        _place(chat)[0],
                         int(address),
                         parse_mode=ParseMode.HTML,
                         reply_markup=keyboard,
@@ -88,7 +89,14 @@ class TelegramDesk:
                 return address
         await self._send_chart(view, chat)
         sent = await called(
-            bot.send_message(chat, text, parse_mode=ParseMode.HTML, reply_markup=keyboard, link_preview_options=QUIET)
+            bot.send_message(
+                _place(chat)[0],
+                text,
+                message_thread_id=_place(chat)[1],
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard,
+                link_preview_options=QUIET,
+            )
         )
         return str(sent.message_id)
 
@@ -96,7 +104,9 @@ class TelegramDesk:
         """Before the words: under a picture Telegram takes a thousand characters, and a digest may have more."""
         if isinstance(view, DigestView) and view.chart is not None:
             with suppress(Rejected):  # a group that takes no pictures gets the words all the same
-                await called(self._connection.bot.send_photo(chat, await charts.png(view.chart)))
+                group, topic = _place(chat)
+                picture = await charts.png(view.chart)
+                await called(self._connection.bot.send_photo(group, picture, message_thread_id=topic))
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
         async for after, updates in self._connection.updates("desk", bookmark):
@@ -145,8 +155,9 @@ class TelegramDesk:
         under = ReplyParameters(int(action.message), allow_sending_without_reply=True) if action.message else None
         await called(
             self._connection.bot.send_message(
-                action.chat,
+                _place(action.chat)[0],
                 text,
+                message_thread_id=_place(action.chat)[1],
                 parse_mode=ParseMode.HTML,
                 reply_markup=markup,
                 reply_parameters=under,
@@ -159,11 +170,24 @@ class TelegramDesk:
         text = f"#{action.case} · {outcome.said}"
         with suppress(Rejected):
             await called(
-                self._connection.bot.edit_message_text(text, action.chat, int(action.message), reply_markup=None)
+                self._connection.bot.edit_message_text(
+                    text, _place(action.chat)[0], int(action.message), reply_markup=None
+                )
             )
 
     async def close(self) -> None:
         await self._connection.close()
+
+
+def _place(chat: str) -> tuple[str, int | None]:
+    """The group, and the topic in it, where `chat` is `group/topic`."""
+    group, _, topic = chat.partition("/")
+    return group, int(topic) if topic.isdigit() else None
+
+
+def _chat_of(message: MaybeInaccessibleMessage) -> str:
+    topic = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
+    return f"{message.chat.id}/{topic}" if topic else str(message.chat.id)
 
 
 QUIET: Final = LinkPreviewOptions(is_disabled=True)
@@ -195,7 +219,7 @@ def _typed(number: int, message: Message, verb: Verb, case: int | None = None, t
         native_id=str(number),
         verb=verb,
         who=str(message.from_user.id) if message.from_user else "",
-        chat=str(message.chat.id),
+        chat=_chat_of(message),
         case=case,
         text=text,
         message=str(message.message_id),
@@ -207,7 +231,7 @@ def _pressed(number: int, query: CallbackQuery) -> Action | None:
         query.data or "",
         native_id=str(number),
         who=str(query.from_user.id),
-        chat=str(query.message.chat.id) if query.message else str(query.from_user.id),
+        chat=_chat_of(query.message) if query.message else str(query.from_user.id),
         at=query.id,
         message=str(query.message.message_id) if query.message else "",
     )

@@ -309,7 +309,8 @@ class Catalogue:
     @cached_property
     def homes(self) -> frozenset[tuple[str, str]]:
         """The connections and chats where our managers sit: what is said there is said among us."""
-        return frozenset((chat.desk, chat.chat) for _, queue in self.queues for chat in queue.chats)
+        places = ((chat.desk, chat.chat) for _, queue in self.queues for chat in queue.chats)
+        return frozenset((desk, chat.partition("/")[0]) for desk, chat in places)  # of a topic its whole group
 
     def seen_by(self, member: Member) -> list[int]:
         """The numbers of the brands that a member may see."""

@@ -309,3 +309,18 @@ async def test_a_digest_brings_its_chart(house: House, api: BotApi, desk: Desk):
     await desk.desk.show(DIGEST, GROUP, None, translator("it"))
     assert [picture[:4] for picture in api.photos] == [b"\x89PNG"]
     assert "143 menzioni" in list(api.messages.values())[-1]["text"]
+
+
+async def test_in_a_forum_cards_stand_in_the_topic_and_answers_too(house: House, api: BotApi, desk: Desk):
+    await house.change_queue("trains", chats=(Chat(desk="telegram", chat=f"{GROUP}/45"),), language="it")
+    case = await house.case()
+    await desk.redraw()
+    [card] = api.messages.values()
+    assert (card["chat"]["id"], card["message_thread_id"]) == (int(GROUP), 45)
+    api.press_label(card, "👀", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "claimed"
+    api.press_label(card, "💤", ANA)
+    await desk.act()
+    assert {message["message_thread_id"] for message in api.messages.values()} == {45}
+    assert ("telegram", GROUP) in house.catalogue.homes

@@ -188,6 +188,8 @@ class BotApi(Server):
             "text": _plain(fields),
             "html": fields["text"],
         }
+        if fields.get("message_thread_id"):
+            message |= {"message_thread_id": int(fields["message_thread_id"]), "is_topic_message": True}
         markup = _markup(fields) or {}
         message["asks_for_answer"] = bool(markup.get("force_reply"))
         if "inline_keyboard" in markup:  # the real server gives back no other kind
