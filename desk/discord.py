@@ -19,10 +19,15 @@ from insights import charts
 from languages import Translator
 from models.desk import Action
 from models.errors import Rejected
+from store.desks import A_THREAD_EACH
 from triage.boards import Pace
 from triage.desking import DigestView, Outcome, View
 
 PULSE: Final = 25.0
+A_WEEK: Final = 10_080
+"""Minutes after which a thread in which nobody speaks is put away."""
+CHANNEL: Final = "/channels/{channel_id}"
+THREADS: Final = "/channels/{channel_id}/threads"
 MESSAGES: Final = "/channels/{channel_id}/messages"
 MESSAGE: Final = "/channels/{channel_id}/messages/{message_id}"
 CALLBACK: Final = "/interactions/{interaction_id}/{interaction_token}/callback"
@@ -49,18 +54,34 @@ class DiscordDesk:
         await self._connection.call("GET", "/users/@me")
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
+        """In a forum (`601/*`) each card begins a post of its own, which its address names."""
         body = cards.render(view, t)
+        forum = chat.removesuffix(A_THREAD_EACH) if chat.endswith(A_THREAD_EACH) else ""
         if address is not None:
             try:
-                await self._connection.call("PATCH", MESSAGE, body, channel_id=chat, message_id=address)
+                await self._edit(body, address if forum else chat, address)
             except Rejected as error:
-                if "Unknown Message" not in error.reason:
+                if not any(words in error.reason for words in ("Unknown Message", "Unknown Channel")):
                     raise
             else:
                 return address
         chart = view.chart if isinstance(view, DigestView) else None
         png = (cards.CHART, await charts.png(chart)) if chart else None
+        if forum:
+            for embed in body["embeds"]:
+                embed.pop("image", None)  # what begins a post comes without files here
+            post = {"name": cards.title(view, t), "auto_archive_duration": A_WEEK, "message": body}
+            return str((await self._connection.call("POST", THREADS, post, channel_id=forum))["id"])
         return str((await self._connection.call("POST", MESSAGES, body, png=png, channel_id=chat))["id"])
+
+    async def _edit(self, body: dict[str, Any], channel: str, message: str) -> None:
+        try:
+            await self._connection.call("PATCH", MESSAGE, body, channel_id=channel, message_id=message)
+        except Rejected as error:
+            if "archived" not in error.reason:
+                raise
+            await self._connection.call("PATCH", CHANNEL, {"archived": False}, channel_id=channel)
+            await self._connection.call("PATCH", MESSAGE, body, channel_id=channel, message_id=message)
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
         """Discord tells a press once and waits three seconds for the answer; there is nothing to go on from."""
@@ -134,15 +155,13 @@ def _reaction(place: discord.RawReactionActionEvent, own: int) -> Action | None:
 
 
 def _note(message: discord.Message, own: int) -> Action | None:
-    """A reply to a message of ours: if that is a card, a note among us."""
-    reference = message.reference
-    above = reference.resolved if reference else None
-    if (
-        message.author.id == own
-        or message.author.bot
-        or not isinstance(above, discord.Message)
-        or above.author.id != own
-    ):
+    """A reply to a message of ours, or a word in a thread that we have begun: if that is a card's, a note among us."""
+    if message.author.id == own or message.author.bot:
+        return None
+    above = message.reference.resolved if message.reference else None
+    answers = isinstance(above, discord.Message) and above.author.id == own
+    within = isinstance(message.channel, discord.Thread) and message.channel.owner_id == own
+    if not (answers or within):
         return None
     return Action(
         native_id=str(message.id),
@@ -150,7 +169,7 @@ def _note(message: discord.Message, own: int) -> Action | None:
         who=str(message.author.id),
         chat=str(message.channel.id),
         text=message.content,
-        message=str(above.id),
+        message=str(above.id) if isinstance(above, discord.Message) else "",
     )
 
 

@@ -13,12 +13,14 @@ from desk.buttons import Button
 from desk.faces import Markup
 from languages import Translator
 from models.text import one_line
+from triage import wording
 from triage.card import Card
 from triage.desking import AlertView, BacklogView, Choice, DigestView, Preview, View
 from triage.suggestions import Suggestion
 
 DESCRIPTION: Final = 4_000
 LABEL: Final = 80
+TITLE: Final = 100
 TOKEN: Final = 100
 """Characters that a button carries."""
 INPUT: Final = 2_000
@@ -46,6 +48,11 @@ MARKUP: Final = Markup(
 )
 
 
+PLAIN: Final = Markup(
+    safe=str, bold=str, small=str, quoted=one_line, link=lambda words, _url: words, ping=lambda name, _identity: name
+)
+
+
 def render(view: View, t: Translator) -> Body:
     """The body of a message."""
     if isinstance(view, DigestView):
@@ -69,6 +76,17 @@ def render(view: View, t: Translator) -> Body:
     if why := faces.reasons(view, t):
         embed["footer"] = {"text": " · ".join(why)[:2_000]}
     return _body(embed, [*map(_button, buttons.on_card(view, t)), *_open(view, t)])
+
+
+def title(view: View, t: Translator) -> str:
+    """Of a post in a forum."""
+    if isinstance(view, Card):
+        found = f"#{view.case} @{view.author}: {view.latest.text}"
+    elif isinstance(view, AlertView):
+        found = f"🚨 #{view.card.case} @{view.card.author}: {wording.alert(view.kind, view.reason, t)}"
+    else:
+        found = view.lines[0] if isinstance(view, DigestView) else faces.backlog(view, PLAIN, t)[0]
+    return one_line(found, TITLE)
 
 
 def editor(case: int, begin: str, channel: str, t: Translator) -> Body:

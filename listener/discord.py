@@ -183,7 +183,7 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> Po
         media=tuple(_media(found) for found in message.attachments),
         ours=ours,
         to_us=not ours and _speaks_to(message, above, own),
-        place=str(message.channel.id),
+        place=_place(message),
         before=(said,) if above and (said := to_post(above, own)) else (),
     )
 
@@ -193,6 +193,12 @@ def _words(message: discord.Message) -> str:
     said = message.clean_content if message.guild else message.content
     asked = [message.poll.question, *(answer.text for answer in message.poll.answers)] if message.poll else []
     return "\n".join(words for words in (said, *asked) if words)
+
+
+def _place(message: discord.Message) -> str:
+    """The channel, of a thread the one that it hangs on."""
+    channel = message.channel
+    return str(channel.parent_id if isinstance(channel, discord.Thread) else channel.id)
 
 
 def _thread(message: discord.Message) -> str:

@@ -13,6 +13,8 @@ from models.desk import Action, CardPost, DeskEvent, Digest, Verb
 from models.mention import Author, Mention, MentionBrand
 from store.sql import insert
 
+A_THREAD_EACH: Final = "/*"
+"""Ends the name of a chat in which each card has a thread of its own, whose id is the card's address."""
 ABOUT_ONESELF: Final[frozenset[Verb]] = frozenset({"help", "mine", "next", "quiet", "away"})
 """Done on no card."""
 
@@ -47,8 +49,10 @@ async def on_a_card(session: AsyncSession, desk: str, action: Action) -> Action 
     case_id = await session.scalar(
         select(CardPost.subject_id).where(
             CardPost.desk == desk,
-            CardPost.chat == action.chat,
-            CardPost.address == action.message,
+            or_(
+                and_(CardPost.chat == action.chat, CardPost.address == action.message),
+                and_(CardPost.chat.endswith(A_THREAD_EACH), CardPost.address == action.chat),
+            ),
             CardPost.subject == "case",
         )
     )

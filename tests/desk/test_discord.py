@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from conftest import House
-from platforms.discord import GENERAL, OWN, TOKEN, DiscordServer, wrong_body
+from platforms.discord import FORUM, GENERAL, OWN, TOKEN, DiscordServer, wrong_body
 
 from ascolto.demo.square import Square as SquareServer
 from connections.discord import Discord
@@ -285,3 +285,28 @@ async def test_a_digest_brings_its_chart(house: House, server: DiscordServer, de
     [embed] = list(server.messages.values())[-1]["embeds"]
     assert embed["image"] == {"url": "attachment://chart.png"}
     assert "143 menzioni" in embed["description"]
+
+
+async def test_in_a_forum_each_case_has_a_post_of_its_own_and_what_is_said_there_is_a_note(
+    house: House, server: DiscordServer, desk: Desk
+):
+    await house.change_queue("trains", chats=(Chat(desk="discord", chat=f"{FORUM}/*"),), language="it")
+    case = await house.case("Ferroviola @everyone in ritardo (-)")
+    await desk.redraw()
+    [thread] = server.threads
+    assert (thread["parent_id"], thread["name"]) == (FORUM, f"#{case.id} @rita: Ferroviola @everyone in ritardo (-)")
+    card = server.messages[thread["id"], thread["id"]]
+    await desk.connection.open()
+    listening = asyncio.ensure_future(desk.act())
+    await server.connected()
+    await server.tell("THREAD_CREATE", thread)
+    await server.press(card, "👀", ANA, channel=thread["id"])
+    await listening
+    assert (await house.get(Case, case.id)).state == "claimed"
+    server.archived.add(thread["id"])
+    await server.write("ne ho parlato con il deposito", ANA, thread["id"])
+    await desk.act()
+    notes = [event.text for event in await house.all(CaseEvent) if event.kind == "noted"]
+    assert notes == ["ne ho parlato con il deposito"]
+    assert "ne ho parlato" in server.messages[thread["id"], thread["id"]]["embeds"][0]["description"]
+    assert server.archived == set()

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from platforms.discord import DIRECT, GENERAL, OWN, TOKEN, DiscordServer
+from platforms.discord import DIRECT, FORUM, GENERAL, OWN, TOKEN, DiscordServer
 
 from connections.discord import Discord
 from listener import discord
@@ -95,7 +95,7 @@ async def test_a_forums_post_is_one_thread(server: DiscordServer, ear: DiscordEa
     listening, _ = await begun(ear, server)
     await server.write("come si fa?", channel=thread)
     [post] = (await something(listening)).posts
-    assert (post.thread, post.place) == (thread, thread)
+    assert (post.thread, post.place) == (thread, FORUM)
     await listening.aclose()
 
 

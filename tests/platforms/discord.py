@@ -41,6 +41,8 @@ class DiscordServer(Server):
                 web.get(f"{api}/channels/{{channel}}/messages", self._history),
                 web.get(f"{api}/channels/{{channel}}/messages/{{message}}", self._message),
                 web.post(f"{api}/channels/{{channel}}/messages", self._say),
+                web.post(f"{api}/channels/{{channel}}/threads", self._begin),
+                web.patch(f"{api}/channels/{{channel}}", self._change_channel),
                 web.patch(f"{api}/channels/{{channel}}/messages/{{message}}", self._change),
                 web.post(f"{api}/interactions/{{id}}/{{token}}/callback", self._callback),
                 web.post(f"{api}/webhooks/{{app}}/{{token}}", self._followup),
@@ -58,6 +60,7 @@ class DiscordServer(Server):
         self.said_to: list[tuple[str, dict]] = []
         self.commands: list[dict] = []
         self.pictures: list[bytes] = []
+        self.archived: set[str] = set()
         self.asked: list[str] = []
         self.identified: list[dict] = []
         self._sockets: list[_Gateway] = []
@@ -228,7 +231,7 @@ class DiscordServer(Server):
             "discovery_splash": None, "vanity_url_code": None, "description": None, "banner": None, "application_id": None,
         }  # fmt: skip
 
-    def open_thread(self, name: str) -> str:
+    def open_thread(self, name: str, owner: str = "200") -> str:
         """A post in the forum: a thread."""
         number = self.snowflake()
         meta = {
@@ -237,7 +240,7 @@ class DiscordServer(Server):
             "archive_timestamp": "2026-11-23T08:00:00+00:00",
             "locked": False,
         }
-        self.threads.append({"id": number, "type": 11, "guild_id": GUILD, "parent_id": FORUM, "name": name, "owner_id": "200",
+        self.threads.append({"id": number, "type": 11, "guild_id": GUILD, "parent_id": FORUM, "name": name, "owner_id": owner,
                              "thread_metadata": meta, "message_count": 1, "member_count": 1})  # fmt: skip
         return number
 
@@ -317,6 +320,29 @@ class DiscordServer(Server):
         self.pictures.append(form["files[0]"].file.read())
         return json.loads(form["payload_json"])
 
+    async def _begin(self, request: web.Request) -> web.Response:
+        """A post in the forum begins with a message that bears the thread's own number."""
+        if refused := self._refused(request):
+            return refused
+        body = await request.json()
+        if not 0 < len(body["name"]) <= 100 or request.match_info["channel"] != FORUM:
+            return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
+        if wrong := wrong_body(body["message"]):
+            return _json({"message": f"Invalid Form Body: {wrong}", "code": 50035}, status=400)
+        thread = self.open_thread(body["name"], OWN["id"])
+        message = {**self.make("", OWN, thread), **body["message"], "id": thread}
+        self.messages = {key: kept for key, kept in self.messages.items() if key[0] != thread}
+        self.messages[thread, thread] = message
+        await self.tell("THREAD_CREATE", {**self.threads[-1], "newly_created": True})
+        return _json({**self.threads[-1], "message": message})
+
+    async def _change_channel(self, request: web.Request) -> web.Response:
+        if refused := self._refused(request):
+            return refused
+        if (await request.json()).get("archived") is False:
+            self.archived.discard(request.match_info["channel"])
+        return _json({"id": request.match_info["channel"], "type": 11})
+
     def _show(self, channel: str, body: dict, known: dict | None = None) -> web.Response:
         """A desk's message: within the limits, pinging nobody."""
         if wrong := wrong_body(body):
@@ -333,14 +359,17 @@ class DiscordServer(Server):
             return refused
         if known is None:
             return _json({"message": "Unknown Message", "code": 10008}, status=404)
+        if request.match_info["channel"] in self.archived:
+            return _json({"message": "Thread is archived", "code": 50083}, status=400)
         return self._show(request.match_info["channel"], await request.json(), known)
 
-    async def press(self, message: dict, label: str, user: dict) -> None:
+    async def press(self, message: dict, label: str, user: dict, channel: str = GENERAL) -> None:
         """A button by its words, under a message or in what was shown to one person."""
         buttons = [button for row in message["components"] for button in row["components"]]
         found = next(button for button in buttons if label in button["label"])
         under = message if "id" in message else {**self.make("", OWN), **message}
-        await self._interact(user, 3, {"custom_id": found["custom_id"], "component_type": 2}, message=under)
+        where = {"channel_id": channel, "channel": {"id": channel, "type": 0, "permissions": "0"}}
+        await self._interact(user, 3, {"custom_id": found["custom_id"], "component_type": 2}, message=under, **where)
 
     async def submit(self, window: dict, text: str, user: dict) -> None:
         row = {"type": 1, "components": [{"type": 4, "custom_id": "text", "value": text}]}
