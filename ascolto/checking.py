@@ -119,7 +119,7 @@ def _brands(settings: Settings, catalogue: Catalogue) -> list[Finding]:
             said = f"its brand {connection.brand} is not known"
             findings.append(Finding(connection.name, "wrong", said, "Apply the brand, or correct `brand`."))
     for _, queue in catalogue.queues:
-        for chat in (*queue.chats, *queue.digests):
+        for chat in (*queue.chats, *queue.digests, *queue.in_person):
             if chat.desk not in names:
                 said = f"its chat is on {chat.desk}, which is no connection"
                 findings.append(

@@ -15,7 +15,7 @@ from languages import Translator
 from models.text import one_line
 from triage import wording
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, Choice, DigestView, Preview, View
+from triage.desking import AlertView, BacklogView, Choice, DigestView, HandedView, Preview, View
 from triage.suggestions import Suggestion
 
 DESCRIPTION: Final = 4_000
@@ -58,6 +58,8 @@ def render(view: View, t: Translator) -> Body:
     if isinstance(view, DigestView):
         chart = {"image": {"url": f"attachment://{CHART}"}} if view.chart else {}
         return _body(_embed(faces.digest(view, MARKUP), **chart), [])
+    if isinstance(view, HandedView):
+        return _body(_embed(faces.handed(view, MARKUP, t)), [])
     if isinstance(view, BacklogView):
         return _body(_embed(faces.backlog(view, MARKUP, t)), [])
     if isinstance(view, AlertView):
@@ -85,8 +87,14 @@ def title(view: View, t: Translator) -> str:
     elif isinstance(view, AlertView):
         found = f"🚨 #{view.card.case} @{view.card.author}: {wording.alert(view.kind, view.reason, t)}"
     else:
-        found = view.lines[0] if isinstance(view, DigestView) else faces.backlog(view, PLAIN, t)[0]
+        found = _plain_face(view, t)[0]
     return one_line(found, TITLE)
+
+
+def _plain_face(view: DigestView | BacklogView | HandedView, t: Translator) -> list[str]:
+    if isinstance(view, DigestView):
+        return faces.digest(view, PLAIN)
+    return faces.handed(view, PLAIN, t) if isinstance(view, HandedView) else faces.backlog(view, PLAIN, t)
 
 
 def editor(case: int, begin: str, channel: str, t: Translator) -> Body:

@@ -7,7 +7,7 @@ from languages import Translator
 from models.text import one_line
 from triage import wording
 from triage.card import Card, Said
-from triage.desking import AlertView, BacklogView, DigestView, Preview
+from triage.desking import AlertView, BacklogView, DigestView, HandedView, Preview
 from triage.suggestions import Suggestion
 
 SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
@@ -119,6 +119,21 @@ def backlog(view: BacklogView, m: Markup, t: Translator) -> list[str]:
         *(m.safe(f"#{case} @{one_line(author, 40)}: {one_line(text, 80)}") for case, author, text in view.worst),
         m.small(t("On Ascolto's own page they stand already.")),
     ]
+
+
+def handed(view: HandedView, m: Markup, t: Translator) -> list[str]:
+    """For somebody who answers in person, and may sit anywhere."""
+    lines = [
+        m.bold(
+            t("To answer in person: #{case} @{author}, {brand}", case=view.case, author=view.author, brand=view.brand)
+        )
+    ]
+    lines += [m.quoted(text, 600) for text in view.said[-3:]]
+    if view.note:
+        lines.append("📝 " + m.safe(one_line(view.note, 300)))
+    if view.url.startswith(("http://", "https://")):
+        lines.append(m.link(t("open the post"), view.url))
+    return lines
 
 
 def digest(view: DigestView, m: Markup) -> list[str]:

@@ -1,4 +1,4 @@
-"""Digests by e-mail, with their chart. Nothing is done from there: who wants to act goes to a desk."""
+"""Digests by e-mail, with their chart, and cases for those who answer in person. Nothing is done from there."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,18 +8,27 @@ from html import escape
 from typing import Final
 
 from connections.mail import Mail
-from desk import Did
+from desk import Did, faces
+from desk.faces import Markup
 from insights import charts
 from languages import Translator
 from models.desk import Action
 from models.errors import Rejected
 from models.text import one_line
 from triage.boards import Pace
-from triage.desking import DigestView, Outcome, View
+from triage.desking import DigestView, HandedView, Outcome, View
 
 PACE: Final = Pace(30, 60.0)
 """Well below what mail servers of the common providers take from one sender."""
 SUBJECT: Final = 150
+PLAIN: Final = Markup(
+    safe=str,
+    bold=str,
+    small=str,
+    quoted=lambda text, _limit: text,
+    link=lambda _words, url: url,
+    ping=lambda name, _id: name,
+)
 
 
 class MailDesk:
@@ -34,9 +43,12 @@ class MailDesk:
         await self._connection.prove()
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:  # noqa: ARG002 - sent once
-        if not isinstance(view, DigestView):
-            raise Rejected("Only digests go out by e-mail: name this desk under `digests`.")
-        message = await written(view, self._connection.sender, chat)
+        if isinstance(view, HandedView):
+            message = handed(view, self._connection.sender, chat, t)
+        elif isinstance(view, DigestView):
+            message = await written(view, self._connection.sender, chat)
+        else:
+            raise Rejected("No cases go out by e-mail: name this desk under `digests` or `in_person`.")
         await self._connection.send(message)
         return str(message["Message-ID"])
 
@@ -52,14 +64,27 @@ class MailDesk:
         """Nothing is held: each mail is a conversation of its own."""
 
 
-async def written(view: DigestView, sender: str, to: str) -> EmailMessage:
-    """As words, and as a page with the chart in it, for programs that show such."""
-    first, *rest = view.lines
+def handed(view: HandedView, sender: str, to: str, t: Translator) -> EmailMessage:
+    """As words alone: a CRM that takes mail makes a ticket of it."""
+    first, *rest = faces.handed(view, PLAIN, t)
+    message = _begun(first, sender, to)
+    message.set_content("\n\n".join([first, *rest]))
+    return message
+
+
+def _begun(subject: str, sender: str, to: str) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"] = one_line(first, SUBJECT)
+    message["Subject"] = one_line(subject, SUBJECT)
     message["From"], message["To"] = sender, to
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip(">") or None)
     message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+async def written(view: DigestView, sender: str, to: str) -> EmailMessage:
+    """As words, and as a page with the chart in it, for programs that show such."""
+    first, *rest = view.lines
+    message = _begun(first, sender, to)
     message.set_content("\n".join([first, "", *(f"• {line}" for line in rest)]))
     chart = make_msgid(domain="ascolto")
     picture = f'<p><img src="cid:{chart[1:-1]}" alt="{escape(view.chart.title)}" width="720"></p>' if view.chart else ""

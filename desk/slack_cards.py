@@ -12,7 +12,7 @@ from desk.faces import Markup
 from languages import Translator
 from models.text import one_line
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, Choice, DigestView, Preview, View
+from triage.desking import AlertView, BacklogView, Choice, DigestView, HandedView, Preview, View
 from triage.suggestions import Suggestion
 
 SECTION: Final = 3_000
@@ -58,6 +58,9 @@ def render(view: View, t: Translator) -> tuple[list[Block], str]:
     """The blocks of a card, and the text for notifications."""
     if isinstance(view, DigestView):
         return [_section(faces.digest(view, MARKUP))], safe(view.lines[0])
+    if isinstance(view, HandedView):
+        told = faces.handed(view, MARKUP, t)
+        return [_section(told)], told[0]
     if isinstance(view, BacklogView):
         lines = faces.backlog(view, MARKUP, t)
         return [_section(lines)], lines[0]

@@ -15,7 +15,7 @@ from desk.faces import Markup
 from languages import Translator
 from models.text import one_line
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, Choice, DigestView, Preview, View
+from triage.desking import AlertView, BacklogView, Choice, DigestView, HandedView, Preview, View
 from triage.suggestions import Suggestion
 
 LONGEST: Final = 4096
@@ -42,6 +42,8 @@ def render(view: View, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]
     """A card as Telegram's HTML with its buttons."""
     if isinstance(view, DigestView):
         return "\n".join(faces.digest(view, MARKUP)), None
+    if isinstance(view, HandedView):
+        return "\n".join(faces.handed(view, MARKUP, t)), None
     if isinstance(view, BacklogView):
         return "\n".join(faces.backlog(view, MARKUP, t)), None
     if isinstance(view, AlertView):

@@ -101,7 +101,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     "everyone". From `loud_followers` readers on, a negative author is grave. A reply goes out on its
     author's own yes, or after that of so many `approvals` by approvers beside; `risky_approvals` counts for what is grave or
     part of a crisis, where it asks for more. Cards, alerts and digests go to the `chats`; digests alone also to the places
-    under `digests`, such as an address of a `mail` connection.
+    under `digests`, such as an address of a `mail` connection; what is to be answered in person goes to those of `in_person`,
+    such as the address of a customer service or of a CRM.
     """
 
     slug: Slug
@@ -123,6 +124,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     loud_followers: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     chats: tuple[Chat, ...] = ()
     digests: tuple[Chat, ...] = ()
+    in_person: tuple[Chat, ...] = ()
     digest_at: str = "08:30"
     approvals: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
     risky_approvals: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0

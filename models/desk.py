@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Id, MemberId, Structured, When
 
-Subject = Literal["case", "alert", "digest", "backlog"]
+Subject = Literal["case", "alert", "digest", "backlog", "handed"]
 
 
 class CardPost(Base):

@@ -70,6 +70,7 @@ async def lagging(
         and_(CardPost.subject == "case", CardPost.shown < Case.revision),
         and_(CardPost.subject == "alert", CardPost.shown < Alert.revision, Alert.case_id.is_not(None)),
         and_(CardPost.subject == "digest", CardPost.shown == 0, Digest.id.is_not(None)),
+        and_(CardPost.subject == "handed", CardPost.shown == 0),
     )
     turn = case(
         (CardPost.subject == "alert", 0), (Case.ended_at.is_not(None), 3), (CardPost.subject == "case", 1), else_=2

@@ -20,6 +20,7 @@ from triage.calling import absence, next_call
 from triage.guards import CLAIM_MINUTES
 from triage.matching import BY_HAND
 from triage.turn import Turn
+from triage.wording import IN_PERSON
 
 MAX_NOTE: Final = 4_000
 
@@ -81,7 +82,7 @@ async def snooze(turn: Turn, case_id: int, member_id: int, until: datetime) -> C
 
 
 async def dismiss(turn: Turn, case_id: int, member_id: int, reason: str) -> Case:
-    """Not worth an answer, with the reason."""
+    """No answer here, with the reason; what is answered in person is handed to who does that."""
     case = await guards.free_or_mine(turn, case_id, member_id)
     reason = clean(reason, MAX_NOTE)
     if not reason:
@@ -89,6 +90,8 @@ async def dismiss(turn: Turn, case_id: int, member_id: int, reason: str) -> Case
     await guards.swap(turn, case, "dismiss")
     await guards.end(turn, case, reason)
     turn.note(case, "dismissed", member_id, reason)
+    if reason == IN_PERSON:
+        await cards.place(turn, "handed", case.id, turn.queue(case))
     return case
 
 

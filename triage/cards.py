@@ -10,8 +10,13 @@ from triage.turn import Turn
 
 
 async def place(turn: Turn, subject: Subject, subject_id: int, queue: Queue | None) -> None:
-    """In every home chat of the queue, and a digest also where it alone goes; what stands there already stays."""
-    chats = (*queue.chats, *(queue.digests if subject == "digest" else ())) if queue else ()
+    """In every home chat of the queue, and a digest also where it alone goes; what stands there already stays.
+
+    What is handed to somebody who answers in person goes to them alone.
+    """
+    if queue is None:
+        return
+    chats = queue.in_person if subject == "handed" else (*queue.chats, *(queue.digests if subject == "digest" else ()))
     rows = [
         {"subject": subject, "subject_id": subject_id, "desk": chat.desk, "chat": chat.chat, "shown": 0, "tries": 0}
         for chat in chats

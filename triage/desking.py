@@ -56,7 +56,18 @@ class BacklogView(msgspec.Struct, frozen=True, kw_only=True):
     worst: tuple[tuple[int, str, str], ...]
 
 
-View = Card | AlertView | DigestView | BacklogView
+class HandedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A case for somebody who answers in person: who, what was said before and now, where, and our own last note."""
+
+    case: int
+    brand: str
+    author: str
+    url: str
+    said: tuple[str, ...]
+    note: str = ""
+
+
+View = Card | AlertView | DigestView | BacklogView | HandedView
 READABLE: Final = 2_800
 """Characters that every chat shows whole in one message."""
 WORST: Final = 3
@@ -115,6 +126,8 @@ async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Tr
         digest = await turn.session.get_one(Digest, post.subject_id)
         queue = turn.catalogue.queues.get(digest.queue_id)
         return DigestView(lines=digest.lines, chart=digest.chart), 1, translator(queue.language if queue else "en")
+    if post.subject == "handed":
+        return await _handed(turn, post.subject_id)
     alert = await turn.session.get_one(Alert, post.subject_id)
     case = await turn.session.get_one(Case, alert.case_id)
     t = _language(turn, case)
@@ -129,6 +142,21 @@ async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Tr
         worst=worst,
     )
     return shown_alert, alert.revision, t
+
+
+async def _handed(turn: Turn, case_id: int) -> tuple[HandedView, int, Translator]:
+    case = await turn.session.get_one(Case, case_id)
+    shown = await card(turn, case_id)
+    notes = [event.text for event in shown.events if event.kind == "noted"]
+    found = HandedView(
+        case=case_id,
+        brand=shown.brand,
+        author=shown.author,
+        url=shown.latest.url,
+        said=tuple(said.text for said in shown.said if said.text),
+        note=notes[-1] if notes else "",
+    )
+    return found, 1, _language(turn, case)
 
 
 async def _grouped(turn: Turn, alert: Alert) -> tuple[int, tuple[tuple[int, str], ...]]:

@@ -101,11 +101,14 @@ EVENT: Final = {
 
 MEDIA: Final = {"image": _("a picture"), "video": _("a film"), "audio": _("a recording"), "file": _("a file")}
 
+IN_PERSON: Final = "in-person"
+"""By telephone, by mail, by whoever knows: the case is handed to the places under `in_person`."""
 DISMISSALS: Final = {
     "not-us": _("It is not about us"),
     "spam": _("Spam"),
     "solved": _("Solved already"),
     "no-answer": _("No answer would help"),
+    IN_PERSON: _("Answered in person"),
 }
 
 ALERT: Final = {

@@ -3,6 +3,7 @@
 import asyncio
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from importlib import import_module
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -14,8 +15,9 @@ from languages import translator
 from models.catalogue import Chat
 from models.desk import Chart, Point
 from models.errors import Rejected, Unauthorized, Unavailable
+from triage import actions
 from triage.boards import Board
-from triage.desking import BacklogView, DigestView
+from triage.desking import BacklogView, DigestView, HandedView
 
 TO = "lead@agency.example"
 VIEW = DigestView(
@@ -117,3 +119,32 @@ async def test_a_digest_is_mailed_once_and_a_case_never(house: House, server: Se
     for _ in range(3):
         await board.redraw(house.catalogue, house.now)
     assert [mail["To"] for mail in server.taken] == [TO]
+
+
+async def test_what_is_answered_in_person_is_mailed_to_who_does_that_once(house: House, server: Server):
+    await house.change_queue("trains", in_person=(Chat(desk="mail", chat="care@agency.example"),), language="it")
+    case = await house.case("Ferroviola in ritardo\r\nBcc: all@example.org (-)", url="https://square.example/p/1")
+    other = await house.case("Ferroviola che vergogna (-)", "ugo")
+    await house.do(actions.note, case.id, house.member("ana"), "ha chiamato già due volte")
+    await house.do(actions.dismiss, case.id, house.member("ana"), "in-person")
+    await house.do(actions.dismiss, other.id, house.member("ana"), "not-us")
+    board = Board(house.store, desk_of(server), house.checker)
+    for _ in range(3):
+        await board.redraw(house.catalogue, house.now)
+    [mail] = server.taken
+    assert (mail["To"], mail["Bcc"]) == ("care@agency.example", None)
+    assert f"#{case.id} @rita" in mail["Subject"]
+    for words in ("Ferroviola in ritardo", "https://square.example/p/1", "ha chiamato già due volte"):
+        assert words in mail.get_content()
+
+
+@pytest.mark.parametrize(
+    ("desk", "calls"), [("telegram_cards", "<!channel>"), ("slack_cards", "<!channel>"), ("discord_cards", "@everyone")]
+)
+def test_what_is_answered_in_person_can_go_to_any_chat_and_calls_nobody(desk: str, calls: str):
+    view = HandedView(
+        case=7, brand="Ferroviola", author="<!channel>", url="https://square.example/p", said=("@everyone",)
+    )
+    drawn = str(import_module(f"desk.{desk}").render(view, translator("ro")))
+    assert "#7" in drawn
+    assert calls not in drawn
