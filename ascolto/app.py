@@ -65,6 +65,7 @@ class App:
             executor=self._executor,
             backfill_opens=timedelta(hours=settings.triage.backfill_opens_hours),
             second=terms_of(settings.second_opinion),
+            web=settings.web.public_url.rstrip("/"),
             speller=await asyncio.to_thread(speller_of, settings),
             owners={section.name: section.brand for section in settings.connections if section.brand},
         )

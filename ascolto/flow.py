@@ -202,7 +202,7 @@ async def show(house: House, desk: Desk, watch: Watch) -> None:
     """A desk's face: every card that shows less than the latest revision is drawn again."""
     await desk.connect()
     watch.good()
-    board = Board(house.store, desk, house.checker)
+    board = Board(house.store, desk, house.checker, house.web)
 
     async def step() -> int:
         return await board.redraw(await house.catalogue(), house.now(), watch.good)

@@ -42,8 +42,11 @@ class House:
         owners: Mapping[str, str] | None = None,
         second: Terms | None = None,
         speller: Speller | None = None,
+        web: str = "",
     ) -> None:
         self.store = Store(path)
+        self.web = web
+        """The web desk's address where others reach it; empty where only this machine does."""
         self.now = now
         self.reader = reader
         self._executor = executor

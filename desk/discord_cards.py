@@ -57,7 +57,7 @@ def render(view: View, t: Translator) -> Body:
     """The body of a message."""
     if isinstance(view, DigestView):
         chart = {"image": {"url": f"attachment://{CHART}"}} if view.chart else {}
-        return _body(_embed(faces.digest(view, MARKUP), **chart), [])
+        return _body(_embed(faces.digest(view, MARKUP, t), **chart), [])
     if isinstance(view, HandedView):
         return _body(_embed(faces.handed(view, MARKUP, t)), [])
     if isinstance(view, BacklogView):
@@ -93,7 +93,7 @@ def title(view: View, t: Translator) -> str:
 
 def _plain_face(view: DigestView | BacklogView | HandedView, t: Translator) -> list[str]:
     if isinstance(view, DigestView):
-        return faces.digest(view, PLAIN)
+        return faces.digest(view, PLAIN, t)
     return faces.handed(view, PLAIN, t) if isinstance(view, HandedView) else faces.backlog(view, PLAIN, t)
 
 

@@ -117,7 +117,9 @@ def backlog(view: BacklogView, m: Markup, t: Translator) -> list[str]:
     return [
         "⏬ " + m.bold(more),
         *(m.safe(f"#{case} @{one_line(author, 40)}: {one_line(text, 80)}") for case, author, text in view.worst),
-        m.small(t("On Ascolto's own page they stand already.")),
+        m.link(t("On Ascolto's own page they stand already."), view.url)
+        if view.url
+        else m.small(t("On Ascolto's own page they stand already.")),
     ]
 
 
@@ -136,9 +138,10 @@ def handed(view: HandedView, m: Markup, t: Translator) -> list[str]:
     return lines
 
 
-def digest(view: DigestView, m: Markup) -> list[str]:
+def digest(view: DigestView, m: Markup, t: Translator) -> list[str]:
     first, *rest = view.lines
-    return [m.bold(first), *("• " + m.safe(line) for line in rest)]
+    link = [m.link(t("all of it, with the cases"), view.url)] if view.url else []
+    return [m.bold(first), *("• " + m.safe(line) for line in rest), *link]
 
 
 def preview_head(shown: Preview, t: Translator) -> str:

@@ -46,7 +46,7 @@ class MailDesk:
         if isinstance(view, HandedView):
             message = handed(view, self._connection.sender, chat, t)
         elif isinstance(view, DigestView):
-            message = await written(view, self._connection.sender, chat)
+            message = await written(view, self._connection.sender, chat, t)
         else:
             raise Rejected("No cases go out by e-mail: name this desk under `digests` or `in_person`.")
         await self._connection.send(message)
@@ -81,15 +81,16 @@ def _begun(subject: str, sender: str, to: str) -> EmailMessage:
     return message
 
 
-async def written(view: DigestView, sender: str, to: str) -> EmailMessage:
+async def written(view: DigestView, sender: str, to: str, t: Translator) -> EmailMessage:
     """As words, and as a page with the chart in it, for programs that show such."""
     first, *rest = view.lines
     message = _begun(first, sender, to)
-    message.set_content("\n".join([first, "", *(f"• {line}" for line in rest)]))
+    message.set_content("\n".join([first, "", *(f"• {line}" for line in rest), *(["", view.url] if view.url else [])]))
     chart = make_msgid(domain="ascolto")
     picture = f'<p><img src="cid:{chart[1:-1]}" alt="{escape(view.chart.title)}" width="720"></p>' if view.chart else ""
     items = "".join(f"<li>{escape(line)}</li>" for line in rest)
-    page = f'<body style="font: 15px/1.5 sans-serif"><h2>{escape(first)}</h2>{picture}<ul>{items}</ul></body>'
+    link = f'<p><a href="{escape(view.url)}">{escape(t("all of it, with the cases"))}</a></p>' if view.url else ""
+    page = f'<body style="font: 15px/1.5 sans-serif"><h2>{escape(first)}</h2>{picture}<ul>{items}</ul>{link}</body>'
     message.add_alternative(f"<!doctype html><html>{page}</html>", subtype="html")
     if view.chart:
         html = message.get_payload()[1]  # type: ignore[index]

@@ -57,7 +57,7 @@ MARKUP: Final = Markup(
 def render(view: View, t: Translator) -> tuple[list[Block], str]:
     """The blocks of a card, and the text for notifications."""
     if isinstance(view, DigestView):
-        return [_section(faces.digest(view, MARKUP))], safe(view.lines[0])
+        return [_section(faces.digest(view, MARKUP, t))], safe(view.lines[0])
     if isinstance(view, HandedView):
         told = faces.handed(view, MARKUP, t)
         return [_section(told)], told[0]

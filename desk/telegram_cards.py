@@ -41,7 +41,7 @@ MARKUP: Final = Markup(
 def render(view: View, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]:
     """A card as Telegram's HTML with its buttons."""
     if isinstance(view, DigestView):
-        return "\n".join(faces.digest(view, MARKUP)), None
+        return "\n".join(faces.digest(view, MARKUP, t)), None
     if isinstance(view, HandedView):
         return "\n".join(faces.handed(view, MARKUP, t)), None
     if isinstance(view, BacklogView):

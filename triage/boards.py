@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from languages import Translator, translator
 from models.catalogue import Catalogue
 from models.desk import Action, CardPost, DeskEvent
@@ -14,7 +16,7 @@ from models.errors import EdgeError, Rejected, Unavailable
 from store import desks
 from store.engine import Store
 from triage.checks import Checker
-from triage.desking import BacklogView, Outcome, View, perform, view
+from triage.desking import BacklogView, DigestView, Outcome, View, perform, view
 from triage.turn import Turn
 
 BATCH: Final = 20
@@ -59,8 +61,10 @@ class Chats(Protocol):
 
 
 class Board:
-    def __init__(self, store: Store, chats: Chats, checker: Checker) -> None:
+    def __init__(self, store: Store, chats: Chats, checker: Checker, web: str = "") -> None:
+        """`web` is the web desk's address where others than this machine reach it."""
         self.store = store
+        self.web = web
         self.chats = chats
         self.checker = checker
         self._drawn: dict[str, deque[datetime]] = {}
@@ -113,7 +117,7 @@ class Board:
         queue = next((q for _, q in catalogue.queues if any(c.desk == name and c.chat == chat for c in q.chats)), None)
         async with self.store.reading() as session:
             worst = await desks.worst_unseen(session, name, chat, skip, BACKLOG_NAMES if left else 0)
-        shown = BacklogView(count=left, worst=tuple(worst))
+        shown = BacklogView(count=left, worst=tuple(worst), url=f"{self.web}/" if self.web else "")
         with suppress(Rejected):  # the cards themselves will meet the same refusal, and it is kept with them
             address = await self.chats.show(shown, chat, address, translator(queue.language if queue else "en"))
         async with self.store.writing(ring=False) as session:
@@ -136,7 +140,7 @@ class Board:
         try:
             for post, shown, revision, t in cards:
                 try:
-                    address = await self.chats.show(shown, post.chat, post.address, t)
+                    address = await self.chats.show(self._linked(shown), post.chat, post.address, t)
                 except Rejected as error:
                     await self._refused(post, now, error)
                     continue
@@ -150,6 +154,11 @@ class Board:
             if keeping is not None:
                 await keeping
             await self._keep(unkept)
+
+    def _linked(self, shown: View) -> View:
+        if not isinstance(shown, DigestView):
+            return shown
+        return msgspec.structs.replace(shown, url=self.web + shown.url if self.web else "")
 
     async def _keep(self, unkept: dict[int, tuple[str, int]]) -> None:
         while unkept:

@@ -47,6 +47,8 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
 class DigestView(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
     chart: Chart | None = None
+    url: str = ""
+    """Where it stands on the web desk, with what its numbers count; a path until the board knows the address."""
 
 
 class BacklogView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class BacklogView(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     worst: tuple[tuple[int, str, str], ...]
+    url: str = ""
 
 
 class HandedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +128,12 @@ async def view(turn: Turn, post: CardPost, platform: str) -> tuple[View, int, Tr
     if post.subject == "digest":
         digest = await turn.session.get_one(Digest, post.subject_id)
         queue = turn.catalogue.queues.get(digest.queue_id)
-        return DigestView(lines=digest.lines, chart=digest.chart), 1, translator(queue.language if queue else "en")
+        path = f"/digest?period={digest.period}&date={digest.day}"
+        return (
+            DigestView(lines=digest.lines, chart=digest.chart, url=path),
+            1,
+            translator(queue.language if queue else "en"),
+        )
     if post.subject == "handed":
         return await _handed(turn, post.subject_id)
     alert = await turn.session.get_one(Alert, post.subject_id)

@@ -33,7 +33,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(asset=asset, wording=wording, waiting=priority.waiting)
-    environment.filters.update(safe_url=safe_url, one_line=one_line, marked=marked)
+    environment.filters.update(safe_url=safe_url, one_line=one_line, marked=marked, linked=linked)
     return environment
 
 
@@ -53,6 +53,13 @@ def marked(text: str, moved: Sequence[MovedBy]) -> Markup:
     words = {word.word for word in moved}
     pieces = (Markup("<mark>{}</mark>").format(p) if p in words else escape(p) for p in re.split(r"(\s+)", text))
     return Markup("").join(pieces)
+
+
+def linked(line: str) -> Markup:
+    """A line, escaped, the numbers of cases in it links to them."""
+    pieces = re.split(r"(?<!\w)#(\d{1,9})\b", line)
+    texts = (Markup('<a href="/cases/{0}">#{0}</a>').format(p) if n % 2 else escape(p) for n, p in enumerate(pieces))
+    return Markup("").join(texts)
 
 
 def render(visit: Visit, template: str, **values: Any) -> str:

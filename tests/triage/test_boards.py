@@ -1,16 +1,19 @@
 from datetime import datetime
 
+import msgspec
 import pytest
 from conftest import House
 from sqlalchemy import update
 
+from desk import discord_cards, slack_cards, telegram_cards
+from insights import digests
 from languages import Translator, translator
 from models.case import Case
 from models.catalogue import Chat
 from models.errors import Unavailable
 from triage.boards import BACKLOG_EVERY, Board, Pace
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, View
+from triage.desking import AlertView, BacklogView, DigestView, View
 
 CHAT = "-1"
 
@@ -128,8 +131,6 @@ async def test_a_backlog_goes_on_after_a_restart_on_the_same_card_and_the_next_f
 
 
 async def test_a_backlog_is_said_in_the_words_of_every_desk():
-    from desk import discord_cards, slack_cards, telegram_cards
-
     view = BacklogView(count=43, worst=((7, "<!channel>", "@everyone *tutti* fermi"),))
     t = translator("it")
     text, keyboard = telegram_cards.render(view, t)
@@ -140,3 +141,19 @@ async def test_a_backlog_is_said_in_the_words_of_every_desk():
     assert "<!channel>" not in blocks[0]["text"]["text"]
     body = discord_cards.render(view, t)
     assert "@everyone" not in body["embeds"][0]["description"]
+
+
+async def test_where_others_reach_the_web_desk_digests_and_backlogs_lead_there(house: House, group: Group):
+    await _complaints(house, 48)
+    house.now = house.now.replace(day=24, hour=8)
+    async with house.store.writing() as session:
+        await digests.write_due(house.turn(session))
+    board = Board(house.store, group, house.checker, "https://desk.agency.example")
+    await _pass(house, board, 90)
+    [digest] = [view for view in group.stands.values() if isinstance(view, DigestView)]
+    assert digest.url == "https://desk.agency.example/digest?period=day&date=2026-11-23"
+    assert group.backlogs()[0].url == "https://desk.agency.example/"
+    for cards in (telegram_cards, slack_cards, discord_cards):
+        assert "desk.agency.example/digest" in str(cards.render(digest, translator("it")))
+    quiet = msgspec.structs.replace(digest, url="")
+    assert "agency.example" not in str(telegram_cards.render(quiet, translator("it")))

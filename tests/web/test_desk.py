@@ -9,7 +9,7 @@ from models.case import Case, Reply
 from models.catalogue import Contents, Member
 from models.mention import Mention, MovedBy
 from triage import actions, replying
-from web.pages import marked
+from web.pages import linked, marked
 
 
 async def _text(answer) -> str:
@@ -353,3 +353,7 @@ async def test_the_digest_of_a_member_has_its_chart(desk, house: House):
     await house.case()
     answer = await ana.get("/digest/chart.png?period=week&date=rubbish")
     assert (answer.content_type, (await answer.read())[:4]) == ("image/png", b"\x89PNG")
+
+
+def test_numbers_of_cases_are_links_and_all_else_is_words():
+    assert linked("To answer: #12 @<b>: “#x C#7”") == ('To answer: <a href="/cases/12">#12</a> @&lt;b&gt;: “#x C#7”')
