@@ -11,6 +11,7 @@ from connections.discord import Discord
 from connections.http import session as http_session
 from connections.square import Square
 from desk.discord import DiscordDesk
+from insights import digests
 from languages import translator
 from listener.discord import DiscordEar
 from models.case import Case, CaseEvent, Reply
@@ -19,7 +20,7 @@ from models.desk import CardPost, Chart, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
-from triage import actions
+from triage import actions, clock
 from triage.boards import Board
 from triage.desking import DigestView
 from triage.publishing import Mouth
@@ -310,3 +311,45 @@ async def test_in_a_forum_each_case_has_a_post_of_its_own_and_what_is_said_there
     assert notes == ["ne ho parlato con il deposito"]
     assert "ne ho parlato" in server.messages[thread["id"], thread["id"]]["embeds"][0]["description"]
     assert server.archived == set()
+
+
+async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_digest(
+    house: House, server: DiscordServer, desk: Desk
+):
+    case = await house.case("Ferroviola in ritardo (-)")
+    await desk.redraw()
+    await desk.connection.open()
+    await server.press(desk.card(), "👀", ANA)
+    await desk.act()
+    await server.press(desk.card(), "✍️", ANA)
+    await desk.act()
+    await server.submit(desk.answered()["data"], "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA)
+    await desk.act()
+    await server.press(desk.answered()["data"], "✅", ANA)
+    await desk.act()
+    await server.press(desk.card(), "↩️", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "claimed"
+    await server.write("ne ho parlato con il deposito", ANA, under=desk.card())
+    await desk.act()
+    assert "📝 ne ho parlato con il deposito" in words(desk.card())
+    house.later(seconds=6)  # what a chat takes at once is spent
+    await server.press(desk.card(), "⬆️", ANA)
+    await desk.act()
+    shown = [words(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
+    assert any("🚨" in text for text in shown)
+    house.later(seconds=6)  # what a chat takes at once is spent
+    await server.press(desk.card(), "💤", ANA)
+    await desk.act()
+    await server.press(desk.answered()["data"], "1", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "snoozed"
+    assert "→" in words(desk.card())
+    house.later(hours=1)
+    await house.do(clock.tick)
+    assert (await house.get(Case, case.id)).state == "waiting"
+    house.now = house.now.replace(day=24, hour=8)
+    await house.do(digests.write_due)
+    await desk.redraw()
+    shown = [words(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
+    assert any("• " in text for text in shown)

@@ -11,6 +11,7 @@ from connections.http import session as http_session
 from connections.slack import Slack
 from connections.square import Square
 from desk.slack import SlackDesk
+from insights import digests
 from languages import translator
 from models.case import Case, CaseEvent, Reply
 from models.catalogue import Chat, Contents, Member
@@ -18,7 +19,7 @@ from models.desk import CardPost, Chart, DeskEvent, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
-from triage import actions, replying
+from triage import actions, clock, replying
 from triage.boards import Board
 from triage.desking import DigestView
 from triage.publishing import Mouth
@@ -359,3 +360,46 @@ async def test_a_digest_brings_its_chart_and_comes_without_where_the_app_may_not
     before = len(server.messages)
     await desk.desk.show(DIGEST, CHANNEL, None, translator("it"))
     assert (len(server.shared), len(server.messages)) == (1, before + 1)
+
+
+async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_digest(
+    house: House, server: SlackServer, desk: Desk
+):
+    case = await house.case("Ferroviola in ritardo (-)")
+    await desk.redraw()
+
+    def card() -> dict:
+        return next(iter(server.messages.values()))
+
+    await server.press(card(), "👀", ANA)
+    await desk.act()
+    await server.press(card(), "✍️", ANA)
+    await desk.act()
+    await server.submit(server.windows[-1], "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA)
+    await desk.act()
+    await server.press(server.whispers[-1], "✅", ANA)
+    await desk.act()
+    await server.press(card(), "↩️", ANA)
+    await desk.act()
+    assert "claimed" in words(card()).replace("preso", "claimed")
+    await server.reply_in_thread(card(), "ne ho parlato con il deposito", ANA)
+    await desk.act()
+    assert "📝 ne ho parlato con il deposito" in words(card())
+    house.later(seconds=6)  # what a chat takes at once is spent
+    await server.press(card(), "⬆️", ANA)
+    await desk.act()
+    assert "🚨" in words(server.last(CHANNEL))
+    house.later(seconds=6)  # what a chat takes at once is spent
+    await server.press(card(), "💤", ANA)
+    await desk.act()
+    await server.press(server.whispers[-1], "1 ", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "snoozed"
+    assert "→" in words(card())
+    house.later(hours=1)
+    await house.do(clock.tick)
+    assert (await house.get(Case, case.id)).state == "waiting"
+    house.now = house.now.replace(day=24, hour=8)
+    await house.do(digests.write_due)
+    await desk.redraw()
+    assert "• " in words(server.last(CHANNEL))

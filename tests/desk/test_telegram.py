@@ -11,6 +11,7 @@ from connections.http import session as http_session
 from connections.square import Square
 from connections.telegram import Telegram
 from desk.telegram import TelegramDesk
+from insights import digests
 from languages import translator
 from models.case import Case, Reply
 from models.catalogue import Chat
@@ -324,3 +325,49 @@ async def test_in_a_forum_cards_stand_in_the_topic_and_answers_too(house: House,
     await desk.act()
     assert {message["message_thread_id"] for message in api.messages.values()} == {45}
     assert ("telegram", GROUP) in house.catalogue.homes
+
+
+async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_digest(
+    house: House, api: BotApi, desk: Desk
+):
+    case = await house.case("Ferroviola in ritardo (-)")
+    await desk.redraw()
+    [number] = [number for _, number in api.messages]
+
+    def card() -> dict:
+        return api.messages[GROUP, number]
+
+    api.press_label(card(), "👀", ANA)
+    await desk.act()
+    api.press_label(card(), "✍️", ANA)
+    await desk.act()
+    api.type(GROUP, "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA, under=api.last(GROUP))
+    await desk.act()
+    api.press_label(api.last(GROUP), "✅", ANA)
+    await desk.act()
+    api.press_label(card(), "↩️", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "claimed"
+    await house.do(actions.note, case.id, house.member("ana"), "ne ho parlato con il deposito")
+    await desk.redraw()
+    assert "📝 ne ho parlato con il deposito" in card()["text"]
+    house.later(seconds=6)  # what a chat takes at once is spent
+    api.press_label(card(), "⬆️", ANA)
+    await desk.act()
+    assert any("🚨" in message["text"] for message in api.messages.values())
+    house.later(seconds=6)  # what a chat takes at once is spent
+    api.press_label(card(), "💤", ANA)
+    await desk.act()
+    api.press_label(api.last(GROUP), "1", ANA)
+    await desk.act()
+    assert (await house.get(Case, case.id)).state == "snoozed"
+    assert "→" in card()["text"]
+    house.later(hours=1)
+    await house.do(clock.tick)
+    assert (await house.get(Case, case.id)).state == "waiting"
+    house.now = house.now.replace(day=24, hour=8)
+    await house.do(digests.write_due)
+    house.later(minutes=2)
+    while await desk.redraw():
+        pass
+    assert "• " in api.last(GROUP)["text"]

@@ -449,7 +449,9 @@ def wrong_body(body: dict) -> str:
         return "components"
     if any(len(number) > 100 for number in ids) or any(not 0 < len(button["label"]) <= 80 for button in buttons):
         return "components"
-    assert body["allowed_mentions"] == {"parse": []}, "somebody would be pinged"
+    allowed = body["allowed_mentions"]
+    called = {f"<@{one}>" for one in allowed.get("users", ())}
+    assert allowed["parse"] == [] and called == set(body["content"].split()) & called, "somebody would be pinged"
     return "content" if len(body["content"]) > 2000 else ""
 
 
