@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from insights.numbers import Hearing, Numbers, heard, hearing, numbers
@@ -26,6 +26,8 @@ MOST_TO_ANSWER: Final = 3
 CHARTED: Final[dict[Kind, int]] = {"day": 14, "week": 21, "month": 13}
 """Points of a chart: days, but of a month weeks."""
 QUOTE: Final = 70
+TOO_MANY: Final = 3
+"""Late cases in one pair of hands."""
 LATE_BY: Final = timedelta(hours=6)
 """A morning's digest that could not be made for so long is not made any more."""
 
@@ -88,13 +90,17 @@ async def digest(turn: Turn, queue: Queue, period: Period, t: Translator) -> lis
     brands = [n for slug in queue.brands if (n := turn.catalogue.brands.id_of(slug)) is not None]
     counted = await numbers(turn.session, brands, period)
     listened = await hearing(turn.session, period, turn.now)
-    news = [*await _learned(turn, brands, period, t), *await _muted(turn, brands, period, t)]
+    news = [
+        *await _helpless(turn, brands, t),
+        *await _learned(turn, brands, period, t),
+        *await _muted(turn, brands, period, t),
+    ]
     lines = [
         _title(queue, period, t),
         *_mentions(counted, t),
         *_work(counted, t),
         *_topics(counted, t),
-        *await _to_answer(turn, brands, MOST_TO_ANSWER - len(news), t),
+        *await _to_answer(turn, brands, max(MOST_TO_ANSWER - len(news), 1), t),
         *await _risk(turn, brands, t),
         *await _win(turn, brands, period, t),
         *news,
@@ -183,6 +189,26 @@ def _topics(counted: Numbers, t: Translator) -> Iterator[str]:
         yield t(
             "More than usual: {topic}, {now} instead of {usual}", topic=grown, now=now[grown], usual=usual.get(grown, 0)
         )
+
+
+async def _helpless(turn: Turn, brands: Sequence[int], t: Translator) -> list[str]:
+    """Who has taken more than they can answer in time: not to blame, but to take some of it off them."""
+    late = func.sum(case((Case.first_answer_due <= turn.now, 1), else_=0))
+    found = await turn.session.execute(
+        select(Case.claimed_by, func.count(), late)
+        .where(Case.brand_id.in_(brands), Case.state == "claimed", Case.first_answered_at.is_(None))
+        .group_by(Case.claimed_by)
+        .having(late >= TOO_MANY)
+        .order_by(late.desc())
+        .limit(3)
+    )
+    names = turn.catalogue.members
+    who = [
+        t("{member} holds {count}, {late} of them late", member=names[number].name, count=count, late=overdue)
+        for number, count, overdue in found
+        if number is not None
+    ]
+    return [t("Needs help: {who}", who="; ".join(who))] if who else []
 
 
 async def _learned(turn: Turn, brands: Sequence[int], period: Period, t: Translator) -> list[str]:

@@ -188,3 +188,13 @@ async def test_the_chart_says_how_much_of_what_was_said_was_negative_and_what_is
     assert (week.period, week.usual) == (7, 0.25)
     assert silent is None
     assert (await charts.png(day)).startswith(b"\x89PNG")
+
+
+async def test_who_has_taken_too_much_is_named_for_others_to_help(house: House):
+    for n in range(4):
+        case = await house.case(f"Ferroviola {n} in ritardo {'abcd'[n] * 9} (-)", f"a{n}")
+        await house.do(actions.claim, case.id, house.member("ana"))
+    assert not [line for line in await lines(house) if line.startswith("Needs help")]
+    house.later(hours=2)
+    assert "Needs help: Ana holds 4, 4 of them late" in await lines(house)
+    assert len(await lines(house)) <= 12
