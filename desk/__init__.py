@@ -8,7 +8,8 @@ import msgspec
 from languages import Translator
 from models.desk import Action
 from triage.boards import Pace
-from triage.desking import Outcome, View
+from triage.desking import Outcome
+from triage.viewing import View
 
 
 class Did(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ import msgspec
 from languages import Translator
 from models.desk import Action, Verb
 from triage.card import Card
-from triage.desking import AlertView, Choice, Outcome, Preview
+from triage.desking import Choice, Outcome, Preview
 from triage.suggestions import Suggestion
+from triage.viewing import AlertView
 
 
 def _(message: str) -> str:

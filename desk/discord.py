@@ -21,7 +21,8 @@ from models.desk import Action
 from models.errors import Rejected
 from store.desks import A_THREAD_EACH
 from triage.boards import Pace
-from triage.desking import DigestView, Outcome, View
+from triage.desking import Outcome
+from triage.viewing import DigestView, View
 
 PULSE: Final = 25.0
 A_WEEK: Final = 10_080

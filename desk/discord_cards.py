@@ -15,8 +15,9 @@ from languages import Translator
 from models.text import one_line
 from triage import wording
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, Choice, DigestView, HandedView, Preview, View
+from triage.desking import Choice, Preview
 from triage.suggestions import Suggestion
+from triage.viewing import AlertView, BacklogView, DigestView, HandedView, View
 
 DESCRIPTION: Final = 4_000
 LABEL: Final = 80

@@ -7,8 +7,9 @@ from languages import Translator
 from models.text import one_line
 from triage import wording
 from triage.card import Card, Said
-from triage.desking import AlertView, BacklogView, DigestView, HandedView, Preview
+from triage.desking import Preview
 from triage.suggestions import Suggestion
+from triage.viewing import AlertView, BacklogView, DigestView, HandedView
 
 SIGNS: Final = {"negative": "🔴", "neutral": "⚪️", "positive": "🟢"}
 

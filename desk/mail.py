@@ -16,7 +16,8 @@ from models.desk import Action
 from models.errors import Rejected
 from models.text import one_line
 from triage.boards import Pace
-from triage.desking import DigestView, HandedView, Outcome, View
+from triage.desking import Outcome
+from triage.viewing import DigestView, HandedView, View
 
 PACE: Final = Pace(30, 60.0)
 """Well below what mail servers of the common providers take from one sender."""

@@ -20,7 +20,8 @@ from languages import Translator
 from models.desk import Action, Chart
 from models.errors import Rejected, Unauthorized
 from triage.boards import Pace
-from triage.desking import DigestView, Outcome, View
+from triage.desking import Outcome
+from triage.viewing import DigestView, View
 
 NAMES: Final[Mapping[str, str]] = {
     "eyes": "👀",

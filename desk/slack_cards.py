@@ -12,8 +12,9 @@ from desk.faces import Markup
 from languages import Translator
 from models.text import one_line
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, Choice, DigestView, HandedView, Preview, View
+from triage.desking import Choice, Preview
 from triage.suggestions import Suggestion
+from triage.viewing import AlertView, BacklogView, DigestView, HandedView, View
 
 SECTION: Final = 3_000
 """Characters of a section's text."""

@@ -32,7 +32,8 @@ from languages import Translator, translator
 from models.desk import Action, Verb
 from models.errors import Rejected
 from triage.boards import Pace
-from triage.desking import DigestView, Outcome, View
+from triage.desking import Outcome
+from triage.viewing import DigestView, View
 
 MARK: Final = "\u2063"
 """An invisible separator before the case's number in a question: what answers it answers for that case."""

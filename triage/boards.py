@@ -16,8 +16,9 @@ from models.errors import EdgeError, Rejected, Unavailable
 from store import desks
 from store.engine import Store
 from triage.checks import Checker
-from triage.desking import BacklogView, DigestView, Outcome, View, perform, view
+from triage.desking import Outcome, perform
 from triage.turn import Turn
+from triage.viewing import BacklogView, DigestView, View, view
 
 BATCH: Final = 20
 BACKLOG_AFTER: Final = 10.0

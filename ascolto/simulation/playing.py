@@ -27,8 +27,9 @@ from store import catalogue as catalogues
 from store import desks, mentions, schema
 from triage.boards import Board
 from triage.card import Card
-from triage.desking import AlertView, Outcome, View, perform
+from triage.desking import Outcome, perform
 from triage.publishing import Mouth
+from triage.viewing import AlertView, View
 
 STEP: Final = timedelta(seconds=10)
 BEGIN: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)

@@ -20,7 +20,7 @@ from store import catalogue, mentions, schema
 from tests.bench.figures import Figure
 from triage.boards import Board, Pace
 from triage.card import Card
-from triage.desking import BacklogView, View
+from triage.viewing import BacklogView, View
 
 BEGIN = datetime.fromisoformat("2026-11-23T09:00:00+00:00")
 STEP = timedelta(seconds=0.5)

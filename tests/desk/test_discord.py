@@ -22,8 +22,8 @@ from responders.square import SquareVoice
 from store import desks
 from triage import actions, clock
 from triage.boards import Board
-from triage.desking import DigestView
 from triage.publishing import Mouth
+from triage.viewing import DigestView
 
 
 def person(number: str, name: str) -> dict:

@@ -17,7 +17,7 @@ from models.desk import Chart, Point
 from models.errors import Rejected, Unauthorized, Unavailable
 from triage import actions
 from triage.boards import Board
-from triage.desking import BacklogView, DigestView, HandedView
+from triage.viewing import BacklogView, DigestView, HandedView
 
 TO = "lead@agency.example"
 VIEW = DigestView(

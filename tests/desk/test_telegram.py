@@ -21,8 +21,8 @@ from responders.square import SquareVoice
 from store import desks
 from triage import actions, clock, replying
 from triage.boards import Board
-from triage.desking import DigestView
 from triage.publishing import Mouth
+from triage.viewing import DigestView
 
 GROUP = "-1001"
 ANA, BRUNO, STRANGER = 11, 12, 999

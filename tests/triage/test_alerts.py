@@ -9,7 +9,7 @@ from models.catalogue import Chat
 from models.desk import CardPost
 from models.errors import Refused
 from triage import alerts
-from triage.desking import AlertView, view
+from triage.viewing import AlertView, view
 
 LEGAL = "Ferroviola, domani sento il mio avvocato (-)"
 

@@ -13,7 +13,7 @@ from models.catalogue import Chat
 from models.errors import Unavailable
 from triage.boards import BACKLOG_EVERY, Board, Pace
 from triage.card import Card
-from triage.desking import AlertView, BacklogView, DigestView, View
+from triage.viewing import AlertView, BacklogView, DigestView, View
 
 CHAT = "-1"
 
