@@ -18,7 +18,7 @@ check: .venv/dev ## Lint, formatting, types and the directions of imports.
 	@.venv/bin/lint-imports --verbose | tail -n 12
 
 bench: .venv/base ## How fast, each figure beside a yardstick of the same run.
-	@.venv/bin/python -m tests.bench $(ARGS)
+	@PYTHONPATH=tests .venv/bin/python -m bench $(ARGS)
 
 peers: tests/peers/node_modules/.ready ## Other people's servers and clients, for the tests that try ours against them; needs node, npm and g++.
 

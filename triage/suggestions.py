@@ -5,6 +5,9 @@ then the saved replies; then what a language model drafted, where one is asked. 
 and do not help: they know how somebody feels, and not what about.
 """
 
+import math
+from collections import Counter
+from collections.abc import Set
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
@@ -17,7 +20,7 @@ from models.drafted import Drafted
 from models.mention import Author, Mention, MentionBrand
 from models.saved_reply import fill
 from models.text import fold, one_line
-from store.precedents import Precedent, answered_about, answered_like
+from store.precedents import Precedent, answered
 from triage.masking import is_private
 from triage.storms import words
 from triage.together import adapted
@@ -26,13 +29,15 @@ from triage.turn import Turn
 SHOWN: Final = 3
 PRECEDENTS: Final = 2
 NEIGHBOURS: Final = 12
+COMPARED: Final = 500
+"""Newest replies that are looked through: some milliseconds."""
 BEGINNING: Final = 5
 """Letters of a word that are compared: what is declined and conjugated stays the same word."""
 SHORTEST: Final = 4
 IN_COMMON: Final = 2
 """Words that two mentions share at least, so that what was said to one may fit the other; a topic is as good."""
-A_TOPIC: Final = 2
-"""Words that a shared topic counts for."""
+A_TOPIC: Final = 6.0
+"""What a shared topic weighs, in rare words of about three."""
 SAME: Final = 0.9
 """Texts so alike are one suggestion."""
 
@@ -61,27 +66,27 @@ async def _approved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
     """What was said to others in like words; of those that nearly repeat each other one, with how often it was said."""
     brand = turn.brand(case)
     asked = beginnings(await _said(turn, case), brand)
-    near = await answered_like(turn.session, case.brand_id, case.language, sorted(asked), NEIGHBOURS)
-    near += await answered_about(turn.session, case.brand_id, case.language, case.topics, NEIGHBOURS)
-    points = {
-        one.reply.id: len(asked & beginnings(one.folded, brand)) + A_TOPIC * len({*case.topics} & {*one.topics})
-        for one in near
-    }
-    by_id = {one.reply.id: one for one in near if points[one.reply.id] >= IN_COMMON}
+    known = await answered(turn.session, case.brand_id, case.language, COMPARED)
+    said = [beginnings(one.folded, brand) for one in known]
+    held = Counter(word for held_by_one in said for word in held_by_one)
+    near: list[tuple[float, Precedent]] = []
+    for words_, one in zip(said, known, strict=True):
+        near.append((_likeness(asked & words_, held, len(known), {*case.topics} & {*one.about}), one))
+    near.sort(key=lambda pair: -pair[0])
     found: list[tuple[str, int, Precedent]] = []
-    for one in sorted(by_id.values(), key=lambda one: (-points[one.reply.id], -one.reply.id)):
-        text = adapted(one.reply.text, one.told, author)
-        if is_private(text):
+    for likeness, one in near[:NEIGHBOURS]:
+        text = adapted(one.text, one.told, author)
+        if not likeness or is_private(text):
             continue
-        same = next((n for n, (known, _, _) in enumerate(found) if _alike(text, known)), None)
+        same = next((n for n, (other, _, _) in enumerate(found) if _alike(text, other)), None)
         if same is None:
             found.append((text, 1, one))
         else:
-            known, used, first = found[same]
-            found[same] = (known, used + 1, first)
+            other, used, first = found[same]
+            found[same] = (other, used + 1, first)
     return [
         Suggestion(
-            code=f"#{one.reply.case_id}",
+            code=f"#{one.case}",
             text=text,
             language=case.language,
             reasons=(("used", str(used)), ("language", case.language)),
@@ -89,6 +94,13 @@ async def _approved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
         )
         for text, used, one in found[:PRECEDENTS]
     ]
+
+
+def _likeness(shared: Set[str], held: Counter[str], count: int, topics: Set[str]) -> float:
+    """The rarer the words that two share, the more; nothing where they share too few, and no topic."""
+    if not topics and len(shared) < IN_COMMON:
+        return 0.0
+    return sum(math.log(1 + count / held[word]) for word in shared) + A_TOPIC * len(topics)
 
 
 async def _drafted(turn: Turn, case: Case, author: Author) -> list[Suggestion]:

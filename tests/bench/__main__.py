@@ -4,11 +4,10 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from bench import chats, hearing, importing, latency, matching, processes, reading, suggesting
+from bench.figures import Figure
 from rich.console import Console
 from rich.table import Table
-
-from tests.bench import chats, hearing, importing, latency, matching, processes, reading, suggesting
-from tests.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "matching": matching.measure,

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from bench.figures import Figure
+
 from ascolto.house import House
 from desk import discord, slack, telegram
 from models.catalogue import Brand, BrandQuery, Chat, Contents, Queue
 from models.post import Post, PostAuthor
 from models.sentiment import load as load_reader
 from store import catalogue, mentions, schema
-from tests.bench.figures import Figure
 from triage.boards import Board, Pace
 from triage.card import Card
 from triage.viewing import BacklogView, View

@@ -1,4 +1,4 @@
-"""A far side in a process of its own: `python -m tests.bench.far discord|telegram A_SECOND SECONDS`.
+"""A far side in a process of its own: `python -m bench.far discord|telegram A_SECOND SECONDS`.
 
 Prints its address as soon as it listens, and speaks once somebody is there.
 """
@@ -10,10 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where the platforms of the tests are
 
+from bench.figures import texts
 from platforms.discord import DiscordServer
 from platforms.telegram import BotApi
-
-from tests.bench.figures import texts
 
 
 async def main(name: str, a_second: int, seconds: int) -> None:

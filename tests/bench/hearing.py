@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from bench.figures import Figure, rate, texts, times
+from bench.matching import QUERIES, made_up
+
 from connections.discord import Discord
 from connections.telegram import Telegram
 from listener import Ear
@@ -23,8 +26,6 @@ from listener.bluesky import BATCH, decode_counted, to_heard
 from listener.discord import DiscordEar
 from listener.telegram import TelegramEar
 from models.catalogue import Brand, BrandQuery, Catalogue
-from tests.bench.figures import Figure, rate, texts, times
-from tests.bench.matching import QUERIES, made_up
 from triage.matching import Matching
 
 EVENTS = 150_000
@@ -94,7 +95,7 @@ def _frames(count: int) -> Iterator[str]:
 
 async def _messages(name: str) -> Figure:
     far = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.far", name, str(A_SECOND), str(SECONDS), stdout=subprocess.PIPE
+        sys.executable, "-m", "bench.far", name, str(A_SECOND), str(SECONDS), stdout=subprocess.PIPE
     )
     assert far.stdout is not None
     url = (await far.stdout.readline()).decode().strip()

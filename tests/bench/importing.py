@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.figures import Figure, rate, texts, times
 from rich.progress import Progress
 
 from ascolto.house import House, utc_now
@@ -19,7 +20,6 @@ from models.catalogue import Brand, BrandQuery, Contents
 from models.sentiment import load
 from store import catalogue, schema
 from store.engine import configure
-from tests.bench.figures import Figure, rate, texts, times
 
 ROWS = 40_000
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
+from bench.figures import Figure, texts
 
 from ascolto import flow
 from ascolto.app import App
@@ -29,7 +30,6 @@ from models.desk import Action
 from models.post import Heard, Post, PostAuthor
 from store import catalogue, members
 from store.engine import configure
-from tests.bench.figures import Figure, texts
 from triage import cues
 from triage.boards import Pace
 from triage.card import Card

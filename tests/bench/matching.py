@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 
 import msgspec
+from bench.figures import Figure, rate, texts, times
 
 from models.query import Matcher, Subject, parse
 from models.text import fold
-from tests.bench.figures import Figure, rate, texts, times
 
 QUERIES = 1_000
 ROUNDS = 3

@@ -9,13 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.figures import Figure, texts
+
 from ascolto.house import utc_now
 from models.catalogue import Brand, BrandQuery, Contents
 from models.post import Post, PostAuthor
 from store import catalogue, schema
 from store.engine import Store
 from store.mentions import Concern, Kept, write_posts
-from tests.bench.figures import Figure, texts
 
 MENTIONS = 100_000
 BARE = """

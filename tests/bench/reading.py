@@ -12,10 +12,10 @@ from importlib.util import find_spec
 
 import msgspec
 import numpy as np
+from bench.figures import Figure, rate, spoken, times
 
 from models.sentiment.normalizing import normalize, spaced
 from models.sentiment.pair import Pair
-from tests.bench.figures import Figure, rate, spoken, times
 
 BATCH = 64
 ALONE = 300

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from bench.figures import Figure
 from sqlalchemy import select, update
 
 from ascolto.house import House
@@ -21,7 +22,6 @@ from models.mention import Author
 from models.post import Post, PostAuthor
 from models.sentiment import load as load_reader
 from store import catalogue, mentions, schema
-from tests.bench.figures import Figure
 from triage import actions, replying
 from triage.suggestions import suggest
 
