@@ -14,16 +14,16 @@ from ascolto.house import utc_now
 from ascolto.platforms import Tools, build
 from ascolto.printing import print_json
 from ascolto.reader import chat_of, reader_of
-from config.settings import Connection, SecondOpinion, Settings
+from config.settings import Connection, Drafting, SecondOpinion, Settings
 from connections.chat import Chat
 from connections.http import session as http_session
 from connections.webhooks import WebhookDoor
-from models.catalogue import Catalogue
+from models.catalogue import Brand, Catalogue, Fact
 from models.errors import EdgeError, OperatorError, Rejected, Unauthorized
 from store import catalogue as catalogues
 from store import schema
 from store.engine import Store
-from triage import opinions
+from triage import drafting, opinions
 
 PATIENCE: Final = 20.0
 """Seconds that one connection is given."""
@@ -158,7 +158,7 @@ async def _connections(settings: Settings) -> list[Finding]:
         tools = Tools(http, door, utc_now)
         found = await asyncio.gather(*(_connection(section, tools) for section in settings.connections))
         await door.close()
-        second = await _second_opinion(settings.second_opinion, http)
+        second = [*await _second_opinion(settings.second_opinion, http), *await _drafting(settings.drafting, http)]
     if not settings.connections:
         nothing = Finding("connections", "warning", "There is none, so nothing is heard.", "Add one to ascolto.toml.")
         return [*second, nothing]
@@ -170,6 +170,22 @@ async def _second_opinion(section: SecondOpinion, http: aiohttp.ClientSession) -
     if not section.url:
         return []
     return [await _tried("second opinion", _asked(chat_of(section, http)))]
+
+
+async def _drafting(section: Drafting, http: aiohttp.ClientSession) -> list[Finding]:
+    if not section.url:
+        return []
+    return [await _tried("drafting", _drafted(chat_of(section, http), section.longest))]
+
+
+async def _drafted(asker: Chat, longest: int) -> None:
+    """One draft from a fact of ours: whether the model answers as it is asked to."""
+    brand = Brand(slug="b", name="Ferroviola", facts=(Fact(name="hours", text="the desk is open 8 to 20"),))
+    system = drafting.SYSTEM.format(brand=brand.name, language="English", longest=longest)
+    told = "hours: the desk is open 8 to 20"
+    said = await asker.ask(system, f"Facts:\n{told}\n\n<post>When are you open?</post>", drafting.LONGEST)
+    if not drafting.understood(said.text, told, brand, longest)[0]:
+        raise Rejected(f"It was to answer with a draft in JSON, and said: {said.text[:80]!r}")
 
 
 async def _asked(asker: Chat) -> None:
@@ -186,12 +202,13 @@ async def _connection(section: Connection, tools: Tools) -> list[Finding]:
     findings = []
     for role, part in (("hears", parts.ear), ("speaks", parts.voice), ("desk", parts.desk)):
         if part is not None:
-            findings.append(await _tried(f"{section.name} ({role})", part.connect()))
+            findings.append(await _tried(f"{section.name} ({role})", part.connect(), advice=role == "desk"))
             await part.close()
     return findings
 
 
-async def _tried(what: str, connecting: Awaitable[str | None]) -> Finding:
+async def _tried(what: str, connecting: Awaitable[str | None], *, advice: bool = False) -> Finding:
+    """What connecting says is a warning; or good advice, where it proves all the same that all is well."""
     try:
         remark = await asyncio.wait_for(connecting, PATIENCE)
     except TimeoutError:
@@ -206,4 +223,6 @@ async def _tried(what: str, connecting: Awaitable[str | None]) -> Finding:
         return Finding(
             what, "wrong", str(error), "Check the address and the network; a running Ascolto tries again by itself."
         )
+    if remark and advice:
+        return Finding(what, "ok", f"connected; {remark}")
     return Finding(what, "warning", f"connected, but: {remark}") if remark else Finding(what, "ok", "connected")

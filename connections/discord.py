@@ -36,6 +36,7 @@ FIX_INTENT: Final = (
 PERMISSIONS: Final = discord.Permissions(
     view_channel=True, read_message_history=True, send_messages=True, send_messages_in_threads=True
 )
+CARDS: Final = discord.Permissions(embed_links=True, attach_files=True)
 HEARTBEAT: Final = 45.0
 """Seconds without an answer to a heartbeat after which the SDK takes the connection for dead."""
 LONGEST_WAIT: Final = 60.0
@@ -266,10 +267,15 @@ class Discord:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway)
         return client
 
+    @property
+    def permissions(self) -> discord.Permissions:
+        """The least that it needs: a desk also draws cards and sends charts."""
+        return discord.Permissions(PERMISSIONS.value | (CARDS.value if self._desk else 0))
+
     def invite(self, application: int) -> str:
         """Where the owner of a server lets the bot in."""
         scopes = ("bot", "applications.commands")
-        return str(discord.utils.oauth_url(application, permissions=PERMISSIONS, scopes=scopes))
+        return str(discord.utils.oauth_url(application, permissions=self.permissions, scopes=scopes))
 
     async def close(self) -> None:
         client, self._rest = self._rest, None

@@ -31,8 +31,8 @@ class Desk(Protocol):
     def pace(self) -> Pace:
         """How many messages one of its chats takes."""
 
-    async def connect(self) -> None:
-        """Proves that cards can be shown; raises EdgeError."""
+    async def connect(self) -> str | None:
+        """Proves that cards can be shown; raises EdgeError. Says what whoever sets it up may want to know."""
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
         """Draws a card, in place where it stands already; returns its address in that chat."""

@@ -51,8 +51,11 @@ class DiscordDesk:
         self.name = connection.name
         self._connection = connection
 
-    async def connect(self) -> None:
+    async def connect(self) -> str:
+        client = await self._connection.open()
         await self._connection.call("GET", "/users/@me")
+        link = self._connection.invite(client.application_id or 0)
+        return f"servers let it in at {link} (permissions {self._connection.permissions.value})."
 
     async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
         """In a forum (`601/*`) each card begins a post of its own, which its address names."""

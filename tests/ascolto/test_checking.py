@@ -1,12 +1,16 @@
-"""What check says of the server that is asked for second opinions."""
+"""What check says of those who are asked."""
 
+import discord
 import pytest
 from platforms.chat import ChatServer
+from platforms.discord import OWN, TOKEN, DiscordServer
 
-from ascolto.checking import _second_opinion
+from ascolto.checking import _drafting, _second_opinion, _tried
 from ascolto.reader import terms_of
-from config.settings import SecondOpinion
+from config.settings import Drafting, SecondOpinion
+from connections.discord import Discord
 from connections.http import session as http_session
+from desk.discord import DiscordDesk
 
 
 @pytest.fixture
@@ -42,3 +46,31 @@ async def test_nobody_is_asked_unless_a_server_is_named():
     async with http_session() as http:
         assert await _second_opinion(SecondOpinion(), http) == []
     assert terms_of(SecondOpinion()) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ('{"warm": "{author} from 8 to 20", "brief": "8 to 20", "facts": ["hours"]}', "ok"),
+        ("I would love to help!", "wrong"),
+    ],
+)
+async def test_whether_a_model_drafts_as_it_is_asked_to_is_tried(server: ChatServer, answer: str, state: str):
+    server.answer = answer
+    async with http_session() as http:
+        [found] = await _drafting(Drafting(url=f"{server.url}/v1", model="writer"), http)
+    assert found.state == state
+
+
+async def test_where_a_desk_on_discord_is_let_in_is_told_with_the_least_rights():
+    async with DiscordServer() as server:
+        desk = DiscordDesk(Discord("discord", TOKEN, api=server.api, gateway=server.gateway, desk=True))
+        found = await _tried("discord (desk)", desk.connect(), advice=True)
+        await desk.close()
+    assert found.state == "ok"
+    rights = discord.Permissions(
+        view_channel=True, read_message_history=True, send_messages=True, send_messages_in_threads=True, embed_links=True,
+        attach_files=True,
+    )  # fmt: skip
+    assert f"permissions={rights.value}" in found.said
+    assert f"client_id={OWN['id']}" in found.said
