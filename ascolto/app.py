@@ -20,6 +20,7 @@ from ascolto.reader import chat_of, drafting_terms_of, reader_of, speller_of, te
 from ascolto.supervisor import Supervisor, Watch
 from config import settings as config
 from connections.http import session as http_session
+from connections.languagetool import LanguageTool
 from connections.webhooks import WebhookDoor
 from listener import Ear
 from models.errors import OperatorError
@@ -27,6 +28,7 @@ from models.post import Post
 from store import schema, sources
 from triage import publishing
 from triage.drafting import Drafter
+from triage.proofreading import Proofreader
 from web.server import WebDesk
 
 log = structlog.get_logger("ascolto")
@@ -71,6 +73,8 @@ class App:
         )
         self.house.store.watch_others()
         self._http = http_session()
+        if settings.spelling.languagetool:
+            self.house.proofreader = Proofreader(LanguageTool(self._http, settings.spelling.languagetool))
         self.door = WebhookDoor(settings.webhooks.host, settings.webhooks.port)
         self.web = WebDesk(self.house, settings.web, find=self.find)
         await self.web.start()

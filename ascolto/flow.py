@@ -226,7 +226,7 @@ async def attend(house: House, desk: Desk, watch: Watch) -> None:
 
 async def act(house: House, desk: Desk, watch: Watch) -> None:
     """What was written down is done, in order, and each who asked is answered."""
-    board = Board(house.store, desk, house.checker)
+    board = Board(house.store, desk, house.checker, proofreader=house.proofreader)
 
     async def step() -> int:
         return await board.act(await house.catalogue(), house.now())

@@ -19,6 +19,7 @@ from triage.explaining import Explainer
 from triage.learning import Heads, overnight
 from triage.matching import Matching
 from triage.opinions import Opinions, Terms
+from triage.proofreading import Proofreader
 from triage.reading import Policy, Triage
 from triage.spelling import Speller
 from triage.turn import Turn
@@ -58,6 +59,7 @@ class House:
         self.capabilities: dict[str, Capabilities] = {}
         found = {"misspelt": speller} if speller else {}
         self.checker = Checker(self.capabilities, reader.identifier.language, **found)
+        self.proofreader: Proofreader | None = None
         self._owners = dict(owners or {})
         self._shown = Shown(self.store)
         self._matching: Matching | None = None

@@ -80,9 +80,10 @@ class Drafting(Section):
 
 
 class Spelling(Section):
-    """Off while `dictionaries` names no folder."""
+    """Off while neither is named."""
 
     dictionaries: str = ""
+    languagetool: Annotated[str, Field(pattern="^(https?://.*)?$")] = ""
 
 
 class Triage(Section):

@@ -17,6 +17,7 @@ from store import desks
 from store.engine import Store
 from triage.checks import Checker
 from triage.desking import Outcome, perform
+from triage.proofreading import Proofreader
 from triage.turn import Turn
 from triage.viewing import BacklogView, DigestView, View, view
 
@@ -62,8 +63,11 @@ class Chats(Protocol):
 
 
 class Board:
-    def __init__(self, store: Store, chats: Chats, checker: Checker, web: str = "") -> None:
+    def __init__(
+        self, store: Store, chats: Chats, checker: Checker, web: str = "", proofreader: Proofreader | None = None
+    ) -> None:
         """`web` is the web desk's address where others than this machine reach it."""
+        self.proofreader = proofreader
         self.store = store
         self.web = web
         self.chats = chats
@@ -181,6 +185,7 @@ class Board:
             waiting = await desks.waiting_actions(session, self.chats.name, BATCH)
         for event in waiting:
             outcome, t = await self._perform(catalogue, now, event)
+            outcome = await self._proofread(outcome)
             try:
                 await self.chats.answer(event.action, outcome, t)
             except Unavailable:
@@ -199,6 +204,16 @@ class Board:
             outcome, t = await perform(Turn(session, catalogue, now, self.checker), self.chats.platform, action)
             row.acted_at, row.outcome = now, outcome.said or "asked to go on"
         return outcome, t
+
+    async def _proofread(self, outcome: Outcome) -> Outcome:
+        """Asked after what was done is written down, so that nobody's turn waits for it."""
+        shown = outcome.preview
+        if shown is None or self.proofreader is None:
+            return outcome
+        more = await self.proofreader.read(shown.text, shown.language)
+        return msgspec.structs.replace(
+            outcome, preview=msgspec.structs.replace(shown, findings=(*shown.findings, *more))
+        )
 
     async def _unheard(self, event: DeskEvent, error: EdgeError) -> None:
         async with self.store.writing() as session:

@@ -42,6 +42,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     reply: int
     revision: int
     text: str
+    language: str
     findings: tuple[Finding, ...]
     can_publish: bool
     url: str
@@ -194,6 +195,7 @@ async def preview(turn: Turn, reply: Reply, by: int) -> Preview:
         reply=reply.id,
         revision=reply.revision,
         text=reply.text,
+        language=case.language,
         findings=tuple(findings),
         can_publish=bool(reply.connection),
         url=shown.latest.url,

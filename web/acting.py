@@ -149,6 +149,7 @@ async def draft(request: web.Request) -> web.Response:
             findings = await _findings(turn, reply)
     except Refused as refusal:
         return toast(web.Response(status=204), refusal.said(visit.t), refused=True)
+    findings += await _proofread(visit, reply)
     can = turn.checker.of(reply.connection)
     return page(
         request, "_checks.html", findings=findings, length=can.length(reply.text), longest=can.longest, saved=True
@@ -167,6 +168,7 @@ async def remarks(request: web.Request) -> web.Response:
             raise web.HTTPNotFound(text=refusal.said(visit.t)) from None
         reply = await replying.proposal(turn, case.id)
         findings = await _findings(turn, reply) if reply else []
+    findings += await _proofread(visit, reply)
     can, text = turn.checker.of(reply.connection if reply else ""), reply.text if reply else ""
     return page(request, "_checks.html", findings=findings, length=can.length(text), longest=can.longest, saved=True)
 
@@ -232,6 +234,11 @@ async def _form(request: web.Request) -> Form:
 
 async def _draft(turn: Turn, case: int, member: int, form: Form) -> Reply:
     return await replying.draft(turn, case, member, form.get("text", ""), form.get("suggestion") or None)
+
+
+async def _proofread(visit: Visit, reply: Reply | None) -> list[Finding]:
+    proofreader = visit.house.proofreader
+    return await proofreader.read(reply.text, reply.language) if proofreader and reply else []
 
 
 async def _findings(turn: Turn, reply: Reply) -> list[Finding]:

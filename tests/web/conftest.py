@@ -28,6 +28,7 @@ class RunningHouse:
         self.house = house
         self.store = house.store
         self.turn = lambda session, _catalogue: house.turn(session)
+        self.proofreader = None
 
     def now(self):
         return self.house.now

@@ -9,7 +9,9 @@ from models.case import Case, Reply
 from models.catalogue import Contents, Member
 from models.mention import Mention, MovedBy
 from triage import actions, replying
+from triage.checks import Finding
 from web.pages import linked, marked
+from web.visit import HOUSE
 
 
 async def _text(answer) -> str:
@@ -357,3 +359,15 @@ async def test_the_digest_of_a_member_has_its_chart(desk, house: House):
 
 def test_numbers_of_cases_are_links_and_all_else_is_words():
     assert linked("To answer: #12 @<b>: “#x C#7”") == ('To answer: <a href="/cases/12">#12</a> @&lt;b&gt;: “#x C#7”')
+
+
+async def test_what_a_proofreader_finds_stands_under_the_text(desk, house: House):
+    class Found:
+        async def read(self, text: str, _language: str) -> list[Finding]:
+            return [Finding(kind="grammar", message="“{words}”: hm", values={"words": text[:3]})]
+
+    desk.web._app[HOUSE].proofreader = Found()
+    case = await house.case()
+    ana = await desk.enter("ana")
+    page = await _text(await ana.post(f"/cases/{case.id}/draft", data={"text": "@rita <b>ciao"}))
+    assert "“@ri”: hm" in page

@@ -1,0 +1,34 @@
+"""A LanguageTool server as https://languagetool.org/http-api/ describes it: it knows one mistake."""
+
+import asyncio
+
+from aiohttp import web
+from platforms.server import Server
+
+WRONG, RIGHT = "un altra", "un'altra"
+
+
+class LanguageToolServer(Server):
+    def __init__(self) -> None:
+        super().__init__()
+        self.app.router.add_post("/v2/check", self._check)
+        self.asked: list[dict] = []
+        self.slow = 0.0
+        """Seconds before it answers."""
+
+    async def _check(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.slow)
+        form = dict(await request.post())
+        self.asked.append(form)
+        text, matches, at = form["text"], [], form["text"].find(WRONG)
+        if at >= 0:
+            matches.append(
+                {
+                    "message": "Manca l'apostrofo.", "shortMessage": "", "offset": len(text[:at].encode("utf-16-le")) // 2,
+                    "length": len(WRONG), "replacements": [{"value": RIGHT}], "sentence": text,
+                    "context": {"text": text, "offset": at, "length": len(WRONG)}, "type": {"typeName": "Other"},
+                    "rule": {"id": "X", "description": "", "issueType": "grammar", "category": {"id": "G", "name": ""}},
+                }
+            )  # fmt: skip
+        software = {"name": "LanguageTool", "version": "6.6", "apiVersion": 1, "premium": False}
+        return web.json_response({"software": software, "language": {"code": form["language"]}, "matches": matches})
