@@ -28,11 +28,13 @@ from models.sentiment.classifier import INTENTS, LABELS
 from models.sentiment.encoder import MAX_TOKENS, word_pieces
 from models.sentiment.normalizing import normalize, spaced
 from models.sentiment.training.augmenting import messy
-from models.sentiment.training.sets import Example, Pair
+from models.sentiment.training.sets import PAIRS, Example, Pair
 from models.sentiment.training.vocabulary import embeddings
 
 TOKENS_A_BATCH: Final = 2_048
 SMOOTHING: Final = 0.05
+TAUGHT: Final = 0.5
+"""How much of the wanted shares is the teachers', where they were asked; the rest is the label's."""
 NO_LABEL: Final = -100
 BIASED: Final = ("xed",)
 """Sets whose labels lean one way (XED knows no neutral outside English): each has a bias that is dropped afterwards."""
@@ -68,17 +70,18 @@ class Encoder(nn.Module):  # type: ignore[misc]  # without PyTorch's own types
 
 @dataclass(frozen=True)
 class Plan:
-    """`rate` is the highest learning rate, reached after a tenth of the steps; `seconds` a bound on the whole stage."""
+    """`rate` is the highest learning rate, reached after a tenth of the steps; `seconds` bounds it; `batch` is in tokens."""
 
     epochs: float
     rate: float
     seconds: float = math.inf
     seed: int = 0
+    batch: int = TOKENS_A_BATCH
 
 
 def begin(english: Path, pieces: Sequence[str]) -> Encoder:
     """The English model's layers under our vocabulary."""
-    teacher = AutoModel.from_pretrained(english)
+    teacher = AutoModel.from_pretrained(english, dtype=torch.float32)
     old = Tokenizer.from_file(str(english / "tokenizer.json"))
     table = embeddings(pieces, old, teacher.embeddings.word_embeddings.weight.detach().numpy())
     config = BertConfig(**{**teacher.config.to_dict(), "vocab_size": len(pieces), "attention_probs_dropout_prob": 0.0})
@@ -104,12 +107,12 @@ def padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
     return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows]).to(_device())
 
 
-def batches(lengths: Sequence[int], chance: random.Random) -> list[list[int]]:
-    """Places in the order of nearly their lengths, cut so that a batch holds about TOKENS_A_BATCH, then shuffled."""
+def batches(lengths: Sequence[int], chance: random.Random, tokens: int = TOKENS_A_BATCH) -> list[list[int]]:
+    """Places in the order of nearly their lengths, cut so that a batch holds about so many tokens, then shuffled."""
     order = sorted(range(len(lengths)), key=lambda n: lengths[n] * chance.uniform(0.9, 1.1))
     found: list[list[int]] = [[]]
     for n in order:
-        if (len(found[-1]) + 1) * lengths[n] > TOKENS_A_BATCH:
+        if (len(found[-1]) + 1) * lengths[n] > tokens:
             found.append([])
         found[-1].append(n)
     chance.shuffle(found)
@@ -136,14 +139,14 @@ def distil(model: Encoder, english: Path, pairs: Sequence[Pair], cutter: Cutter,
     lengths = [len(row) for row in rows]
 
     def epoch(chance: random.Random) -> Iterator[Step]:
-        return (partial(loss, batch) for batch in batches(lengths, chance))
+        return (partial(loss, batch) for batch in batches(lengths, chance, plan.batch))
 
     _train(model, epoch, plan, said)
 
 
 def _taught(english: Path, texts: Sequence[str], said: Said) -> Floats:
     """Where the untouched English model puts each text: unit vectors."""
-    teacher = AutoModel.from_pretrained(english).eval().to(_device())
+    teacher = AutoModel.from_pretrained(english, dtype=torch.float32).eval().to(_device())
     cut = Tokenizer.from_file(str(english / "tokenizer.json"))
     cut.no_padding()
     cut.enable_truncation(MAX_TOKENS)
@@ -166,7 +169,7 @@ def tune(model: Encoder, examples: Sequence[Example], cutter: Cutter, plan: Plan
 
     def epoch(chance: random.Random) -> Iterator[Step]:
         rows = cutter.ids([messy(e.text, e.language, spelled) for e in examples])
-        for batch in batches([len(row) for row in rows], chance):
+        for batch in batches([len(row) for row in rows], chance, plan.batch):
             yield partial(_loss, model, [examples[n] for n in batch], [rows[n] for n in batch])
 
     _train(model, epoch, plan, said)
@@ -181,16 +184,23 @@ def _loss(model: Encoder, examples: Sequence[Example], rows: Sequence[Sequence[i
         [BIASED.index(e.source) + 1 if e.source in BIASED and e.language != "en" else 0 for e in examples]
     )
     leaning = model.lean[lean.to(device)] * (lean > 0)[:, None].to(device)
-    labels = torch.tensor([e.label for e in examples]).to(device)
+    wanted = torch.tensor([_wanted(e) for e in examples]).to(device)
     weights = torch.tensor([e.weight for e in examples]).to(device)
     losses = nn.functional.cross_entropy(
-        sentiment.float() + leaning, labels, reduction="none", label_smoothing=SMOOTHING
+        sentiment.float() + leaning, wanted, reduction="none", label_smoothing=SMOOTHING
     )
     total = (losses * weights).sum() / len(examples)
-    wanted = torch.tensor([INTENTS.index(e.intent) if e.intent else NO_LABEL for e in examples]).to(device)
-    if (wanted != NO_LABEL).any():
-        total = total + 0.5 * nn.functional.cross_entropy(intent.float(), wanted, ignore_index=NO_LABEL)
+    if any(e.intent for e in examples):
+        intents = torch.tensor([INTENTS.index(e.intent) if e.intent else NO_LABEL for e in examples]).to(device)
+        total = total + 0.5 * nn.functional.cross_entropy(intent.float(), intents, ignore_index=NO_LABEL)
     return total
+
+
+def _wanted(example: Example) -> list[float]:
+    """A share a label."""
+    taught = 1.0 if example.source == PAIRS else TAUGHT if example.shares else 0.0
+    label = [float(n == example.label) for n in range(len(LABELS))]
+    return [taught * share + (1 - taught) * own for share, own in zip(example.shares or label, label, strict=True)]
 
 
 def _train(model: Encoder, epoch: Epoch, plan: Plan, said: Said) -> None:
@@ -219,10 +229,10 @@ def _train(model: Encoder, epoch: Epoch, plan: Plan, said: Said) -> None:
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
-            heard.append(loss.item())
+            heard.append(loss.detach())
             if len(heard) == 200:
                 told += len(heard)
-                said(f"step {told}, {done:.0%}, loss {sum(heard) / len(heard):.3f}, {time.monotonic() - began:.0f} s")
+                said(f"step {told}, {done:.0%}, loss {torch.stack(heard).mean():.3f}, {time.monotonic() - began:.0f} s")
                 heard.clear()
     model.eval()
 

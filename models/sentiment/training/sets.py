@@ -18,6 +18,8 @@ from models.sentiment.normalizing import normalize
 
 POSTS: Final = Path(__file__).parent / "posts"
 WRITTEN: Final = "written"
+PAIRS: Final = "pairs"
+"""Lines that nobody labelled: teachers said what they make of their English side."""
 ALWAYS: Final = "x"
 """The letter of the files of plain short posts: trained on in every fold, measured on in none."""
 WEIGHTS: Final = {
@@ -33,7 +35,7 @@ OVERLAP: Final = 0.5
 
 @dataclass(frozen=True)
 class Example:
-    """`label` is a place in LABELS, `weight` how much it counts, `intent` empty where nobody said."""
+    """`label` is a place in LABELS (any for PAIRS), `weight` how much it counts, `intent` empty where nobody said."""
 
     text: str
     label: int
@@ -41,6 +43,8 @@ class Example:
     weight: float = 1.0
     source: str = ""
     intent: str = ""
+    shares: tuple[float, ...] = ()
+    """What teachers make of it, a share a label; empty where none was asked."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def _data(tmp_path: Path) -> Path:
 
 def test_the_training_never_sees_a_validation_text(tmp_path: Path):
     pytest.importorskip("torch", reason="the train extra is not installed: pip install 'ascolto[train]'")
-    from models.sentiment.training.__main__ import Making
+    from models.sentiment.training.making import Making
 
     making = Making(_data(tmp_path), tmp_path, tmp_path / "work", free_only=False)
     assert [e.text for known in making.train.values() for e in known] == ["va bene così"]

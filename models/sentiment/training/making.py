@@ -1,0 +1,364 @@
+"""The steps of the training, each leaving a file that the next ones begin from."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import cached_property, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+import numpy as np
+import torch
+from scipy.sparse import vstack
+from tokenizers import Tokenizer
+
+from models.sentiment.classifier import INTENTS, LABELS, Floats, softmax
+from models.sentiment.encoder import Encoder as Shipped
+from models.sentiment.measuring import macro_f1, macro_recall
+from models.sentiment.ngrams import Ngrams
+from models.sentiment.pair import Proportion
+from models.sentiment.training import encoder, exporting, mixing, ngrams, sets, vocabulary
+from models.sentiment.training.encoder import Plan
+from models.sentiment.training.mixing import HeldOut
+from models.sentiment.training.sets import Example, Pair
+
+DISTIL: Final = (Plan(4.0, 3e-4, batch=4_096), Plan(4.0, 3e-4, batch=4_096, seed=5))
+MOST_PAIRS: Final = 17_000
+"""A language: Portuguese alone would be a third."""
+TEACHERS: Final = 3
+"""Each is tuned without a part of the public rows and then says what it makes of that part; all say what they make of the
+English lines of pairs, which goes for both sides. What is shipped learns from the labels and from them."""
+TUNE: Final = Plan(3.0, 1.2e-4)
+FINISH: Final = (Plan(3.0, 6e-5), Plan(3.0, 8e-5, seed=9))
+"""With public rows beside the posts, then with the posts alone."""
+FINISHED: Final = 0.75
+"""The share of the finished weights in what is shipped, the rest being those from before (Wortsman et al., "Robust
+Fine-Tuning of Zero-Shot Models", CVPR 2022): what the last stages made it forget comes back."""
+SUBTITLES: Final = {"en": 6_000, "it": 5_000, "ro": 7_000}
+OTHER_SUBTITLES: Final = 4_000
+TWICE: Final = ("it", "ro")
+"""Languages whose public rows, subtitles apart, are seen twice an epoch: they have few."""
+ALWAYS_TIMES: Final = 2
+"""How often an epoch on the public rows sees the written posts that no fold holds out."""
+HEADS: Final = 12
+ALL: Final = "all"
+
+
+class Making:
+    """One run: what is read once, and where things are left."""
+
+    def __init__(
+        self, data: Path, english: Path, work: Path, *, free_only: bool, teachers: int = TEACHERS, jobs: int = 1
+    ) -> None:
+        self.data = data
+        self.english = english
+        self.work = work
+        self.teachers = teachers
+        self.jobs = jobs
+        work.mkdir(parents=True, exist_ok=True)
+        self.written = sets.written()
+        self.validation = sets.public(data, "val")
+        leaks = sets.Leaks(example.text for known in self.validation.values() for example in known)
+        train = sets.public(data, "train", free_only=free_only)
+        if not train or not self.validation:
+            raise SystemExit(
+                f"There are no sets under {data}: DATA is the folder that holds sentiment/train and sentiment/val."
+            )
+        self.train = {name: sets.without_leaks(known, leaks) for name, known in train.items()}
+        self.pairs = [pair for pair in sets.pairs(data) if pair.english not in leaks and pair.other not in leaks]
+        self.always = [e for name, known in self.written.items() if name[-1] == sets.ALWAYS for e in known]
+        self.folds = sorted({name[-1] for name in self.written} - {sets.ALWAYS})
+
+    def outside(self, fold: str) -> list[Example]:
+        """Written posts of all files but those of a fold; of all files for ALL."""
+        return [example for name, known in self.written.items() if name[-1] != fold for example in known]
+
+    def held_out(self, fold: str) -> dict[str, list[Example]]:
+        """What a fold's tiers never saw: its own files, or for ALL the public validation sets."""
+        if fold == ALL:
+            return self.validation
+        return {name: known for name, known in self.written.items() if name[-1] == fold}
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        path = self.made("pieces.json", lambda to: to.write_text(json.dumps(_pieces(self))))
+        found: list[str] = json.loads(path.read_text())
+        return found
+
+    @cached_property
+    def cutter(self) -> encoder.Cutter:
+        return encoder.Cutter(self.pieces)
+
+    def made(self, name: str, make: Callable[[Path], object]) -> Path:
+        path = self.work / name
+        if not path.exists():
+            said(f"making {name}")
+            beside = path.with_name(f"new-{name}")
+            make(beside)
+            beside.rename(path)
+        return path
+
+
+def said(line: str) -> None:
+    print(time.strftime("%H:%M:%S"), line, flush=True)  # noqa: T201
+
+
+def make(making: Making) -> tuple[list[HeldOut], tuple[Proportion, Proportion]]:
+    """Both tiers of every fold and of everything; gives what they say of texts that they did not see, and the proportions of
+    their intents."""
+    if any(not (making.work / f"heard-{fold}.npz").exists() for fold in (*making.folds, ALL)):
+        _make_encoders(making)
+    _fit_ngrams(making)
+    return _held_out(making)
+
+
+def _make_encoders(making: Making) -> None:
+    making.made("distilled.pt", partial(_distil, making))
+    _together(making, [(f"teacher-{n}.pt", partial(_teach, making, n)) for n in range(making.teachers)])
+    if making.teachers:
+        making.made("shares.npz", partial(_ask, making))
+    making.made("base.pt", partial(_tune, making))
+    folds = (*making.folds, ALL)
+    _together(making, [(f"finished-{fold}.pt", partial(_finish, making, fold)) for fold in folds])
+    _together(making, [(f"heard-{fold}.npz", partial(_hear, making, fold)) for fold in folds])
+
+
+def _together(making: Making, steps: Sequence[tuple[str, Callable[[Path], object]]]) -> None:
+    """Steps that do not wait for each other, at most `jobs` at once."""
+    if making.jobs == 1:
+        for name, make in steps:
+            making.made(name, make)
+        return
+    with ProcessPoolExecutor(making.jobs, mp_context=get_context("spawn")) as pool:
+        for step in [pool.submit(making.made, name, make) for name, make in steps]:
+            step.result()
+
+
+def _pieces(making: Making) -> list[str]:
+    texts: dict[str, dict[str, None]] = {}
+    for known in (*making.train.values(), *making.written.values()):
+        for example in known:
+            texts.setdefault(example.language, {})[example.text] = None
+    for pair in making.pairs:
+        texts.setdefault(pair.language, {})[pair.other] = None
+        texts.setdefault("en", {})[pair.english] = None
+    english = Tokenizer.from_file(str(making.english / "tokenizer.json"))
+    english.no_padding()
+    english.no_truncation()
+    return vocabulary.pieces({language: list(known) for language, known in texts.items()}, english)
+
+
+def _distil(making: Making, to: Path) -> None:
+    model = encoder.begin(making.english, making.pieces)
+    for plan in DISTIL:
+        encoder.distil(model, making.english, _some(making.pairs, plan.seed), making.cutter, plan, said)
+    torch.save(model.state_dict(), to)
+
+
+def _some(pairs: Iterable[Pair], seed: int) -> list[Pair]:
+    by_language: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_language.setdefault(pair.language, []).append(pair)
+    chance = random.Random(seed)
+    return [pair for known in by_language.values() for pair in chance.sample(known, min(len(known), MOST_PAIRS))]
+
+
+def _rows(making: Making) -> list[Example]:
+    """An epoch of all rows that have a label, the written ones of the folds apart."""
+    return [*_public_rows(making), *making.always * ALWAYS_TIMES]
+
+
+def _part(making: Making, text: str) -> int:
+    """Which teacher does not see a text."""
+    return crc32(text.encode()) % making.teachers
+
+
+def _teach(making: Making, number: int, to: Path) -> None:
+    model = _loaded(making, "distilled.pt")
+    rows = [example for example in _rows(making) if _part(making, example.text) != number]
+    encoder.tune(model, rows, making.cutter, replace(TUNE, seed=number), said)
+    _watch(making, model, to.name)
+    torch.save(model.state_dict(), to)
+
+
+def _ask(making: Making, to: Path) -> None:
+    """What the teachers make of the rows that they did not see, and of pairs by their English side."""
+    rows, lines = _asked(making)
+    of_rows = np.zeros((len(rows), len(LABELS)), np.float32)
+    of_lines = np.zeros((len(lines), len(LABELS)), np.float32)
+    for number in range(making.teachers):
+        model = _loaded(making, f"teacher-{number}.pt")
+        unseen = [n for n, text in enumerate(rows) if _part(making, text) == number]
+        of_rows[unseen] = softmax(encoder.predict(model, [rows[n] for n in unseen], making.cutter)[0])
+        of_lines += softmax(encoder.predict(model, lines, making.cutter)[0]) / making.teachers
+    with to.open("wb") as file:
+        np.savez(file, rows=of_rows, lines=of_lines)
+
+
+def _asked(making: Making) -> tuple[list[str], list[str]]:
+    rows = dict.fromkeys(example.text for example in _rows(making))
+    return list(rows), list(dict.fromkeys(pair.english for pair in making.pairs))
+
+
+def _tune(making: Making, to: Path) -> None:
+    model = _loaded(making, "distilled.pt")
+    rows = _taught(making) if making.teachers else _rows(making)
+    encoder.tune(model, rows, making.cutter, TUNE, said)
+    _watch(making, model, to.name)
+    torch.save(model.state_dict(), to)
+
+
+def _taught(making: Making) -> list[Example]:
+    """The labelled rows with what the teachers make of them (their lean would be taught with it, where a set has one), and the
+    other sides of the pairs."""
+    told = np.load(making.work / "shares.npz")
+    rows, lines = (
+        dict(zip(texts, map(tuple, told[name].tolist()), strict=True))
+        for texts, name in zip(_asked(making), ("rows", "lines"), strict=True)
+    )
+    return [
+        *(e if e.source in encoder.BIASED else replace(e, shares=rows[e.text]) for e in _rows(making)),
+        *(
+            Example(pair.other, 0, pair.language, sets.WEIGHTS["xed"], sets.PAIRS, shares=lines[pair.english])
+            for pair in _some(making.pairs, TUNE.seed)
+        ),
+    ]
+
+
+def _watch(making: Making, model: encoder.Encoder, name: str) -> None:
+    """Says on the way how a model does on the validation sets."""
+    told = []
+    for held_out, known in making.validation.items():
+        guess = encoder.predict(model, [e.text for e in known], making.cutter)[0].argmax(axis=1)
+        figure = macro_recall if "tweeteval" in held_out else macro_f1
+        told.append(f"{held_out} {100 * figure(np.array([e.label for e in known]), guess):.1f}")
+    said(f"{name}: {', '.join(told)}")
+
+
+def _public_rows(making: Making) -> list[Example]:
+    """The public training rows as the encoder sees them in an epoch."""
+    chance = random.Random(3)
+    rows: list[Example] = []
+    for name, known in making.train.items():
+        language = name[:2]
+        if name.endswith("xed"):
+            rows += chance.sample(known, min(len(known), SUBTITLES.get(language, OTHER_SUBTITLES)))
+        else:
+            rows += known * (2 if language in TWICE else 1)
+    return rows
+
+
+def _finish(making: Making, fold: str, to: Path) -> None:
+    """The written posts outside a fold, first with as many public rows of the same languages beside them."""
+    posts = making.outside(fold)
+    languages = {example.language for example in posts}
+    public = [e for e in _public_rows(making) if e.language in languages and e.source != "xed"]
+    rehearsed = random.Random(4).sample(public, min(len(posts), len(public)))
+    model = _loaded(making, "base.pt")
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    for plan, beside in zip(FINISH, (rehearsed, []), strict=True):
+        encoder.tune(model, [*posts, *beside], making.cutter, plan, said)
+    after = model.state_dict()
+    torch.save({name: torch.lerp(before[name], after[name].cpu(), _share(name)) for name in after}, to)
+
+
+def _share(name: str) -> float:
+    """The head for intent knew nothing before."""
+    return 1.0 if name.startswith("intent") else FINISHED
+
+
+def _hear(making: Making, fold: str, to: Path) -> None:
+    """What the shipped form of a fold's encoder says of the texts that are held out from it."""
+    shipped = Shipped.load(making.made(f"encoder-{fold}.onnx", partial(_export, making, fold)))
+    heard: dict[str, Any] = {}
+    for name, known in making.held_out(fold).items():
+        seen = shipped.encode([example.text for example in known])
+        heard |= {f"{name}.sentiment": seen.sentiment, f"{name}.intent": seen.intent}
+    with to.open("wb") as file:
+        np.savez(file, **heard)
+
+
+def _export(making: Making, fold: str, to: Path) -> None:
+    model = _loaded(making, f"finished-{fold}.pt")
+    state = {name: weight.float().cpu().numpy() for name, weight in model.state_dict().items()}
+    exporting.save(state, HEADS, making.pieces, to)
+
+
+def _loaded(making: Making, name: str) -> encoder.Encoder:
+    model = encoder.begin(making.english, making.pieces)
+    model.load_state_dict(torch.load(making.work / name, map_location="cpu", weights_only=True))
+    return model
+
+
+def _fit_ngrams(making: Making) -> None:
+    """One tier a fold and one of everything, each begun from what the public rows alone taught."""
+    if all((making.work / f"ngrams-{fold}.npz").exists() for fold in (*making.folds, ALL)):
+        return
+    public = [example for known in making.train.values() for example in known if ngrams.weight(example)]
+    weights = [ngrams.weight(example) for example in public]
+    rows, _ = ngrams.rows(public)
+    said(f"{len(public)} public rows for the n-grams")
+    base = ngrams.fit(rows, [e.label for e in public], weights, len(LABELS))
+    for fold in (*making.folds, ALL):
+        posts = making.outside(fold)
+        post_rows, intent_rows = ngrams.rows(posts)
+        labels = [e.label for e in (*public, *posts)]
+        sentiment = ngrams.fit(
+            vstack([rows, post_rows]).tocsr(), labels, [*weights, *map(ngrams.weight, posts)], len(LABELS),
+            begin=base, steps=ngrams.STEPS // 2,
+        )  # fmt: skip
+        places = [INTENTS.index(e.intent) for e in posts]
+        intent = ngrams.fit(intent_rows, places, [1.0] * len(posts), len(INTENTS), penalty=ngrams.INTENT_PENALTY)
+        making.made(f"ngrams-{fold}.npz", ngrams.tier(sentiment, intent).save)
+
+
+def _held_out(making: Making) -> tuple[list[HeldOut], tuple[Proportion, Proportion]]:
+    """What both tiers say of texts that they were not trained on, and the proportions for intent."""
+    found: list[HeldOut] = []
+    told: list[tuple[list[int], Floats, Floats]] = []
+    by_language: dict[str, list[HeldOut]] = {}
+    for fold in (*making.folds, ALL):
+        tier = Ngrams.load(making.work / f"ngrams-{fold}.npz")
+        heard = np.load(making.work / f"heard-{fold}.npz")
+        for name, known in making.held_out(fold).items():
+            one, intent = _said_of(name, known, tier, heard[f"{name}.sentiment"])
+            if fold == ALL:
+                found.append(one)
+                continue
+            by_language.setdefault(name[:2], []).append(one)
+            told.append(([INTENTS.index(e.intent) for e in known], intent, heard[f"{name}.intent"]))
+    found += [_joined(f"{language}-{sets.WRITTEN}", parts) for language, parts in sorted(by_language.items())]
+    labels = np.array([place for places, _, _ in told for place in places])
+    first, second = (np.concatenate([part[n] for part in told]) for n in (1, 2))
+    shares = np.full(len(labels), 1 / len(labels), np.float32)
+    both = mixing.proportion(first, second, labels, shares)
+    said(f"intent, folds by file: macro-F1 {100 * _macro(labels, both.logits(first, second)):.1f}")
+    return found, (both, mixing.proportion(first, second, labels, shares, alone=True))
+
+
+def _macro(labels: np.ndarray, logits: Floats) -> float:
+    guess = logits.argmax(axis=1)
+    scores = [
+        2 * ((guess == n) & (labels == n)).sum() / max((guess == n).sum() + (labels == n).sum(), 1) for n in set(labels)
+    ]
+    return float(np.mean(scores))
+
+
+def _said_of(name: str, known: Sequence[Example], tier: Ngrams, heard: Floats) -> tuple[HeldOut, Floats]:
+    texts = [example.text for example in known]
+    sentiment, intent = tier.logits(texts, [name[:2]] * len(texts))
+    shared, _ = tier.logits(texts, ["und"] * len(texts))
+    labels = np.array([example.label for example in known], dtype=np.intp)
+    return HeldOut(name, name[:2], labels, sentiment, shared, heard), intent
+
+
+def _joined(name: str, parts: Sequence[HeldOut]) -> HeldOut:
+    joined = [
+        np.concatenate([getattr(part, field) for part in parts]) for field in ("labels", "ngram", "shared", "encoder")
+    ]
+    return HeldOut(name, name[:2], *joined)
