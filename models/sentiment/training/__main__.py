@@ -2,7 +2,7 @@
 
 DATA is described in sets.py. Every step leaves what it made in --work and is skipped when that is there already, so that a
 broken run goes on where it was; --jobs makes steps that do not wait for each other side by side. Needs the `train` extra. With a
-GPU about ten minutes; on two processor cores --teachers 0 takes about two hours.
+GPU about ten minutes; on two processor cores some hours, with --teachers 0 about a third of them.
 With --free-only nothing but sets that anyone may use is trained on: the price of that is in the model card.
 """
 
