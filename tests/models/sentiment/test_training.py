@@ -75,3 +75,18 @@ def test_labels_and_teachers_share_what_is_wanted(example: Example, wanted: list
     from models.sentiment.training.encoder import _wanted
 
     assert _wanted(example) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_processor_computes_in_half_the_bits_only_where_it_has_instructions_for_them(
+    able: bool, monkeypatch: pytest.MonkeyPatch
+):
+    torch = pytest.importorskip("torch", reason="the train extra is not installed: pip install 'ascolto[train]'")
+    from models.sentiment.training import encoder
+
+    monkeypatch.setattr(encoder, "_device", lambda: "cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": able})
+    with encoder._fast():
+        made = torch.ones(2, 2) @ torch.ones(2, 2)
+
+    assert made.dtype == (torch.bfloat16 if able else torch.float32)
