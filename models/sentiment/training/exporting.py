@@ -1,7 +1,8 @@
 """From the trained encoder to the file that is shipped: int8 ONNX, its graph written out here so that it holds no surprises.
 
-Attention and layer norms are onnxruntime's fused operators; linear layers are quantized by its own dynamic quantizer, a scale a
-column; word embeddings are int8 with a scale a row. https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+Attention is onnxruntime's fused operator; adding and norming are two, for they are slower fused. Linear layers are quantized by
+its own dynamic quantizer, a scale a column; word embeddings are int8 with a scale a row.
+https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
 import json
@@ -113,9 +114,8 @@ def _layer(graph: _Graph, state: State, at: str, states: str, mask: str, heads: 
 
 def _skip(graph: _Graph, state: State, at: str, inner: str, states: str) -> str:
     """The way back into the stream: a linear layer, what came in beside it, and a layer norm."""
-    made = _linear(graph, state, f"{at}.dense", inner)
-    scale, bias = _norm(graph, state, f"{at}.LayerNorm")
-    return graph.node("SkipLayerNormalization", made, states, scale, bias, domain=FUSED, epsilon=EPSILON)
+    made = graph.node("Add", _linear(graph, state, f"{at}.dense", inner), states)
+    return graph.node("LayerNormalization", made, *_norm(graph, state, f"{at}.LayerNorm"), epsilon=EPSILON)
 
 
 def _linear(graph: _Graph, state: State, at: str, states: str, name: str = "") -> str:
