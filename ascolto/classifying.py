@@ -12,6 +12,8 @@ from ascolto.reader import reader_of
 from config.settings import Sentiment
 from models.errors import OperatorError
 from models.sentiment import Reader, Reading
+from models.sentiment.language import UNKNOWN
+from models.sentiment.reader import says_something
 
 BATCH: Final = 256
 
@@ -42,9 +44,8 @@ def _batches(lines: Iterator[str], size: int) -> Iterator[list[str]]:
 
 
 def _shown(reader: Reader, text: str, reading: Reading, *, why: bool) -> dict[str, object]:
-    blank = not text.strip()
     shown: dict[str, object] = {
-        "language": "und" if blank else reading.language,
+        "language": reading.language if says_something(text) else UNKNOWN,
         "sentiment": reading.sentiment,
         "negative": round(reading.negative, 4),
         "neutral": round(reading.neutral, 4),
@@ -53,5 +54,5 @@ def _shown(reader: Reader, text: str, reading: Reading, *, why: bool) -> dict[st
     if reading.intent:
         shown["intent"] = reading.intent
     if why:
-        shown["why"] = [] if blank else reader.why(text, reading.language, reading.sentiment)
+        shown["why"] = reader.why(text, reading.language, reading.sentiment)
     return shown

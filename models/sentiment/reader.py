@@ -1,5 +1,6 @@
 """The reader: a language identifier and a classifier behind one call."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -11,6 +12,10 @@ from models.sentiment.language import UNKNOWN, Identifier
 
 LEAST: Final = 0.15
 """Log-odds below which a word is not worth naming."""
+MOST_BROKEN: Final = 0.2
+"""The share of characters that may be broken: text in another encoding has fewer, anything but text more."""
+
+_BROKEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,13 +67,15 @@ class Reader:
         nothing = [None] * len(texts)
         heads = heads or nothing
         spoken = zip(texts, tags or nothing, among or nothing, strict=True)
-        languages = [self.identifier.language(text, tag, choice) for text, tag, choice in spoken]
+        said = [says_something(text) for text in texts]
+        languages = [
+            self.identifier.language(text if something else "", tag, choice)
+            for (text, tag, choice), something in zip(spoken, said, strict=True)
+        ]
         rows = np.tile(np.array([0, 1, 0], dtype=np.float32), (len(texts), 1))
         intents = [""] * len(texts)
         for learned in (False, True):
-            here = [
-                n for n, text in enumerate(texts) if not text.isspace() and text and (heads[n] is not None) is learned
-            ]
+            here = [n for n, something in enumerate(said) if something and (heads[n] is not None) is learned]
             if here:
                 found = self.classifier.classify(
                     [texts[n] for n in here], [languages[n] for n in here], vectors=learned
@@ -84,12 +91,17 @@ class Reader:
     def why(self, text: str, language: str, sentiment: Label, most: int = 4) -> list[Moved]:
         """The words that moved a text most towards the sentiment that was read in it, the strongest first."""
         text = _whole(text)
-        words = text.split()
-        if not words:
+        if not says_something(text):
             return []
+        words = text.split()
         moved = self.classifier.moved(text, language, LABELS.index(sentiment))
         order = np.argsort(-moved, kind="stable")[:most]
         return [Moved(words[n], round(float(moved[n]), 2)) for n in order if moved[n] >= LEAST]
+
+
+def says_something(text: str) -> bool:
+    """False for a blank, and for bytes that were no text: they are neutral, in no language."""
+    return bool(text.strip()) and len(_BROKEN.findall(text)) <= MOST_BROKEN * len(text)
 
 
 def _whole(text: str) -> str:

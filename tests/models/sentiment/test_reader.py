@@ -38,6 +38,25 @@ def test_an_empty_text_is_neutral_and_of_no_language():
     assert (reading.sentiment, reading.language, reading.neutral) == ("neutral", "und", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        (bytes(range(256)), False),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x01\xb0\xc4\xfe\x9d", False),
+        ("il pacco non è arrivato, perché?".encode("latin-1"), True),
+        ("Am așteptat două ore degeaba".encode("utf-16"), False),
+    ],
+)
+def test_bytes_that_are_no_text_are_neutral_and_of_no_language(raw: bytes, read: bool):
+    text = raw.decode("utf-8", errors="replace")
+    [reading] = READER.read([text])
+    if read:
+        assert (reading.sentiment, reading.language) == ("negative", "it")
+        return
+    assert (reading.sentiment, reading.language, reading.neutral) == ("neutral", "und", 1.0)
+    assert READER.why(text, "und", "neutral") == []
+
+
 @given(st.lists(st.text(max_size=80), max_size=6))
 def test_any_batch_gives_one_reading_each_and_nearly_the_same_as_alone(texts: list[str]):
     together = READER.read(texts)
