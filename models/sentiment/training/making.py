@@ -5,12 +5,10 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -27,22 +25,22 @@ from models.sentiment.training.encoder import Plan
 from models.sentiment.training.mixing import HeldOut
 from models.sentiment.training.sets import Example, Pair
 
-DISTIL: Final = (Plan(4.0, 3e-4, batch=4_096), Plan(4.0, 3e-4, batch=4_096, seed=5))
+DISTIL: Final = Plan(4.0, 3e-4, batch=4_096)
 MOST_PAIRS: Final = 17_000
 """A language: Portuguese alone would be a third."""
-TEACHERS: Final = 3
-"""Each is tuned without a part of the public rows and then says what it makes of that part; all say what they make of the
-English lines of pairs, which goes for both sides. What is shipped learns from the labels and from them."""
-TUNE: Final = Plan(3.0, 1.2e-4)
-FINISH: Final = (Plan(3.0, 6e-5), Plan(3.0, 8e-5, seed=9))
+TUNE: Final = Plan(2.0, 1.2e-4)
+"""Towards the labels of the public rows. What comes of it says what it makes of the English lines of pairs."""
+AGAIN: Final = Plan(1.0, 8e-5, seed=1)
+"""The rows once more, and the other side of each pair towards what was said of the English one."""
+FINISH: Final = (Plan(2.0, 6e-5), Plan(3.0, 8e-5, seed=9))
 """With public rows beside the posts, then with the posts alone."""
 FINISHED: Final = 0.75
 """The share of the finished weights in what is shipped, the rest being those from before (Wortsman et al., "Robust
 Fine-Tuning of Zero-Shot Models", CVPR 2022): what the last stages made it forget comes back."""
 SUBTITLES: Final = {"en": 6_000, "it": 5_000, "ro": 7_000}
 OTHER_SUBTITLES: Final = 4_000
-TWICE: Final = ("it", "ro")
-"""Languages whose public rows, subtitles apart, are seen twice an epoch: they have few."""
+TIMES: Final = {"it": 2, "ro": 3}
+"""How often an epoch sees the public rows of a language, subtitles apart: these have few."""
 ALWAYS_TIMES: Final = 2
 """How often an epoch on the public rows sees the written posts that no fold holds out."""
 HEADS: Final = 12
@@ -52,13 +50,10 @@ ALL: Final = "all"
 class Making:
     """One run: what is read once, and where things are left."""
 
-    def __init__(
-        self, data: Path, english: Path, work: Path, *, free_only: bool, teachers: int = TEACHERS, jobs: int = 1
-    ) -> None:
+    def __init__(self, data: Path, english: Path, work: Path, *, free_only: bool, jobs: int = 1) -> None:
         self.data = data
         self.english = english
         self.work = work
-        self.teachers = teachers
         self.jobs = jobs
         work.mkdir(parents=True, exist_ok=True)
         self.written = sets.written()
@@ -119,10 +114,9 @@ def make(making: Making) -> tuple[list[HeldOut], tuple[Proportion, Proportion]]:
 
 def _make_encoders(making: Making) -> None:
     making.made("distilled.pt", partial(_distil, making))
-    _together(making, [(f"teacher-{n}.pt", partial(_teach, making, n)) for n in range(making.teachers)])
-    if making.teachers:
-        making.made("shares.npz", partial(_ask, making))
-    making.made("base.pt", partial(_tune, making))
+    making.made("tuned.pt", partial(_tune, making))
+    making.made("told.npz", partial(_tell, making))
+    making.made("base.pt", partial(_tune_again, making))
     folds = (*making.folds, ALL)
     _together(making, [(f"finished-{fold}.pt", partial(_finish, making, fold)) for fold in folds])
     _together(making, [(f"heard-{fold}.npz", partial(_hear, making, fold)) for fold in folds])
@@ -155,8 +149,7 @@ def _pieces(making: Making) -> list[str]:
 
 def _distil(making: Making, to: Path) -> None:
     model = encoder.begin(making.english, making.pieces)
-    for plan in DISTIL:
-        encoder.distil(model, making.english, _some(making.pairs, plan.seed), making.cutter, plan, said)
+    encoder.distil(model, making.english, _some(making.pairs, DISTIL.seed), making.cutter, DISTIL, said)
     torch.save(model.state_dict(), to)
 
 
@@ -173,61 +166,38 @@ def _rows(making: Making) -> list[Example]:
     return [*_public_rows(making), *making.always * ALWAYS_TIMES]
 
 
-def _part(making: Making, text: str) -> int:
-    """Which teacher does not see a text."""
-    return crc32(text.encode()) % making.teachers
-
-
-def _teach(making: Making, number: int, to: Path) -> None:
-    model = _loaded(making, "distilled.pt")
-    rows = [example for example in _rows(making) if _part(making, example.text) != number]
-    encoder.tune(model, rows, making.cutter, replace(TUNE, seed=number), said)
-    _watch(making, model, to.name)
-    torch.save(model.state_dict(), to)
-
-
-def _ask(making: Making, to: Path) -> None:
-    """What the teachers make of the rows that they did not see, and of pairs by their English side."""
-    rows, lines = _asked(making)
-    of_rows = np.zeros((len(rows), len(LABELS)), np.float32)
-    of_lines = np.zeros((len(lines), len(LABELS)), np.float32)
-    for number in range(making.teachers):
-        model = _loaded(making, f"teacher-{number}.pt")
-        unseen = [n for n, text in enumerate(rows) if _part(making, text) == number]
-        of_rows[unseen] = softmax(encoder.predict(model, [rows[n] for n in unseen], making.cutter)[0])
-        of_lines += softmax(encoder.predict(model, lines, making.cutter)[0]) / making.teachers
-    with to.open("wb") as file:
-        np.savez(file, rows=of_rows, lines=of_lines)
-
-
-def _asked(making: Making) -> tuple[list[str], list[str]]:
-    rows = dict.fromkeys(example.text for example in _rows(making))
-    return list(rows), list(dict.fromkeys(pair.english for pair in making.pairs))
-
-
 def _tune(making: Making, to: Path) -> None:
     model = _loaded(making, "distilled.pt")
-    rows = _taught(making) if making.teachers else _rows(making)
-    encoder.tune(model, rows, making.cutter, TUNE, said)
+    encoder.tune(model, _rows(making), making.cutter, TUNE, said)
     _watch(making, model, to.name)
     torch.save(model.state_dict(), to)
 
 
-def _taught(making: Making) -> list[Example]:
-    """The labelled rows with what the teachers make of them (their lean would be taught with it, where a set has one), and the
-    other sides of the pairs."""
-    told = np.load(making.work / "shares.npz")
-    rows, lines = (
-        dict(zip(texts, map(tuple, told[name].tolist()), strict=True))
-        for texts, name in zip(_asked(making), ("rows", "lines"), strict=True)
-    )
+def _tell(making: Making, to: Path) -> None:
+    """What the encoder makes of the pairs by their English side, which goes for the other side, too."""
+    model = _loaded(making, "tuned.pt")
+    lines = list(dict.fromkeys(pair.english for pair in making.pairs))
+    shares = dict(zip(lines, softmax(encoder.predict(model, lines, making.cutter)[0]), strict=True))
+    with to.open("wb") as file:
+        np.savez(file, shares=np.stack([shares[pair.english] for pair in making.pairs]))
+
+
+def _projected(making: Making, seed: int) -> list[Example]:
+    """The other sides of pairs with what was told of the English ones."""
+    told = map(tuple, np.load(making.work / "told.npz")["shares"].tolist())
+    known = dict(zip(making.pairs, told, strict=True))
     return [
-        *(e if e.source in encoder.BIASED else replace(e, shares=rows[e.text]) for e in _rows(making)),
-        *(
-            Example(pair.other, 0, pair.language, sets.WEIGHTS["xed"], sets.PAIRS, shares=lines[pair.english])
-            for pair in _some(making.pairs, TUNE.seed)
-        ),
+        Example(pair.other, 0, pair.language, sets.WEIGHTS["xed"], sets.PAIRS, shares=known[pair])
+        for pair in _some(making.pairs, seed)
     ]
+
+
+def _tune_again(making: Making, to: Path) -> None:
+    model = _loaded(making, "tuned.pt")
+    rows = [*_rows(making), *_projected(making, AGAIN.seed)]
+    encoder.tune(model, rows, making.cutter, AGAIN, said)
+    _watch(making, model, to.name)
+    torch.save(model.state_dict(), to)
 
 
 def figure_of(name: str) -> Callable[[Labels, Labels], float]:
@@ -253,7 +223,7 @@ def _public_rows(making: Making) -> list[Example]:
         if name.endswith("xed"):
             rows += chance.sample(known, min(len(known), SUBTITLES.get(language, OTHER_SUBTITLES)))
         else:
-            rows += known * (2 if language in TWICE else 1)
+            rows += known * TIMES.get(language, 1)
     return rows
 
 

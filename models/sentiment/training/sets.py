@@ -19,7 +19,7 @@ from models.sentiment.normalizing import normalize
 POSTS: Final = Path(__file__).parent / "posts"
 WRITTEN: Final = "written"
 PAIRS: Final = "pairs"
-"""Lines that nobody labelled: teachers said what they make of their English side."""
+"""Lines that nobody labelled: an encoder said what it makes of their English side."""
 ALWAYS: Final = "x"
 """The letter of the files of plain short posts: trained on in every fold, measured on in none."""
 WEIGHTS: Final = {
@@ -44,7 +44,7 @@ class Example:
     source: str = ""
     intent: str = ""
     shares: tuple[float, ...] = ()
-    """What teachers make of it, a share a label; empty where none was asked."""
+    """What an encoder made of it, a share a label, instead of the label; empty where none was asked."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ def test_bytes_that_are_no_text_are_neutral_and_of_no_language(raw: bytes, read:
     text = raw.decode("utf-8", errors="replace")
     [reading] = READER.read([text])
     if read:
-        assert (reading.sentiment, reading.language) == ("negative", "it")
+        assert reading.language == "it"
+        assert reading.neutral < 1
         return
     assert (reading.sentiment, reading.language, reading.neutral) == ("neutral", "und", 1.0)
     assert READER.why(text, "und", "neutral") == []

@@ -1,7 +1,6 @@
-"""What the encoder is taught is what nobody had told the teacher."""
+"""What the encoder is taught beside labels."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,67 +9,40 @@ from models.sentiment.training.sets import PAIRS, Example, Pair
 
 pytestmark = pytest.mark.torch
 
-TEXTS = [f"treno numero {n}" for n in range(40)]
 
-
-@pytest.fixture
-def making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Forty rows, each twice an epoch, and two pairs of lines; models are the numbers of their teachers."""
+def test_a_line_is_taught_as_what_the_encoder_made_of_its_english_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("torch", reason="the train extra is not installed: pip install 'ascolto[train]'")
     from models.sentiment.training import making as steps
 
-    made = object.__new__(steps.Making)
-    made.work, made.teachers, made.jobs = tmp_path, 3, 1
-    made.train = {"it-umsab": [Example(text, 2, "it", source="umsab") for text in TEXTS]}
-    made.pairs = [Pair("what a day", "che giornata", "it"), Pair("go away", "vattene", "it")]
-    made.always, made.validation, made.cutter = [], {}, None
-    monkeypatch.setattr(steps, "_loaded", lambda _making, name: SimpleNamespace(name=name, state_dict=dict))
-    return made
+    making = object.__new__(steps.Making)
+    making.work, making.cutter = tmp_path, None
+    making.pairs = [
+        Pair("what a day", "che giornata", "it"),
+        Pair("go away now", "vattene subito", "it"),
+        Pair("what a day", "ce zi", "ro"),
+    ]
 
-
-def test_a_teacher_says_nothing_of_what_it_was_tuned_on(making, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from models.sentiment.training import making as steps
-
-    tuned: list[set[str]] = []
-    asked: list[list[str]] = []
-
-    def predict(model, texts, _cutter):
-        asked.append(texts)
-        number = int(model.name[len("teacher-")])
-        logits = np.zeros((len(texts), 3), np.float32)
-        logits[:, number] = 50
+    def predict(_model, texts, _cutter):
+        logits = 50 * np.eye(3, dtype=np.float32)[[len(text) % 3 for text in texts]]
         return logits, logits, logits
 
-    monkeypatch.setattr(steps.encoder, "tune", lambda _model, rows, *_: tuned.append({row.text for row in rows}))
+    monkeypatch.setattr(steps, "_loaded", lambda *_: None)
     monkeypatch.setattr(steps.encoder, "predict", predict)
-    for number in range(making.teachers):
-        steps._teach(making, number, tmp_path / f"teacher-{number}.pt")
-    steps._ask(making, tmp_path / "shares.npz")
+    steps._tell(making, tmp_path / "told.npz")
 
-    for number, (seen, rows) in enumerate(zip(tuned, asked[::2], strict=True)):
-        assert rows, number
-        assert not seen & set(rows)
-        assert seen | set(rows) == set(TEXTS)
-    assert sorted(text for rows in asked[::2] for text in rows) == sorted(TEXTS)
-
-    taught = steps._taught(making)
-    rows = {e.text: e for e in taught if e.source != PAIRS}
-    for number, texts in enumerate(asked[::2]):
-        assert all(rows[text].shares.index(1.0) == number for text in texts)
-    lines = [e for e in taught if e.source == PAIRS]
-    assert {e.text for e in lines} == {"che giornata", "vattene"}
-    assert all(e.shares == pytest.approx([1 / 3] * 3) for e in lines)
+    projected = {e.text: e for e in steps._projected(making, 1)}
+    assert set(projected) == {"che giornata", "vattene subito", "ce zi"}
+    for pair in making.pairs:
+        example = projected[pair.other]
+        assert (example.language, example.source) == (pair.language, PAIRS)
+        assert example.shares.index(pytest.approx(1.0)) == len(pair.english) % 3
 
 
 @pytest.mark.parametrize(
     ("example", "wanted"),
-    [
-        (Example("x", 0, "it"), [1.0, 0.0, 0.0]),
-        (Example("x", 0, "it", shares=(0.2, 0.3, 0.5)), [0.6, 0.15, 0.25]),
-        (Example("x", 0, "it", source=PAIRS, shares=(0.2, 0.3, 0.5)), [0.2, 0.3, 0.5]),
-    ],
+    [(Example("x", 1, "it"), [0.0, 1.0, 0.0]), (Example("x", 0, "it", shares=(0.2, 0.3, 0.5)), [0.2, 0.3, 0.5])],
 )
-def test_labels_and_teachers_share_what_is_wanted(example: Example, wanted: list[float]):
+def test_what_was_told_of_a_line_stands_for_its_label(example: Example, wanted: list[float]):
     pytest.importorskip("torch", reason="the train extra is not installed: pip install 'ascolto[train]'")
     from models.sentiment.training.encoder import _wanted
 
