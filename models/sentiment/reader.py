@@ -12,8 +12,6 @@ from models.sentiment.language import UNKNOWN, Identifier
 
 LEAST: Final = 0.15
 """Log-odds below which a word is not worth naming."""
-MOST_BROKEN: Final = 0.2
-"""The share of characters that may be broken: text in another encoding has fewer, anything but text more."""
 
 _BROKEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 
@@ -100,8 +98,10 @@ class Reader:
 
 
 def says_something(text: str) -> bool:
-    """False for a blank, and for bytes that were no text: they are neutral, in no language."""
-    return bool(text.strip()) and len(_BROKEN.findall(text)) <= MOST_BROKEN * len(text)
+    """False for a blank, and for bytes that were no text, of which fewer became letters than broke: they are neutral, in no
+    language."""
+    broken = len(_BROKEN.findall(text))
+    return bool(text.strip()) and (not broken or broken < sum(map(str.isalpha, text)))
 
 
 def _whole(text: str) -> str:
