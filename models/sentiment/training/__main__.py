@@ -30,13 +30,7 @@ VALIDATION_ONLY: Final = "en-airline"
 
 def main() -> None:
     options = _options()
-    making = Making(
-        options.data,
-        options.english,
-        options.work,
-        free_only=options.free_only,
-        jobs=options.jobs,
-    )
+    making = Making(options.data, options.english, options.work, free_only=options.free_only, jobs=options.jobs)
     held_out, intents = make(making)
     mix = mixing.mix([one for one in held_out if one.name != VALIDATION_ONLY], *intents)
     _report(held_out, mix)

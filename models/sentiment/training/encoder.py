@@ -3,8 +3,8 @@
 1. `distil`: our vocabulary is new to the English model, and Italian and Romanian are. So the student learns to give a
    sentence, and its translation, the place that the untouched English model gives it (Reimers & Gurevych, "Making
    Monolingual Sentence Embeddings Multilingual using Knowledge Distillation", EMNLP 2020).
-2. `tune`: sentiment, on the public sets.
-3. `tune` again, a few minutes: our written posts for sentiment and intent, with public rows rehearsed beside them.
+2. `tune`: sentiment, on the public sets; then on them again, beside lines that were told what their English side is.
+3. `tune` a last time, some minutes: our written posts for sentiment and intent, with public rows rehearsed beside them.
 """
 
 import math
@@ -37,7 +37,8 @@ NO_LABEL: Final = -100
 HALF: Final = ("avx512_bf16", "amx_bf16")
 """Instructions for bfloat16, as PyTorch names what a processor can."""
 BIASED: Final = ("xed", PAIRS)
-"""Sets whose labels lean one way (XED knows no neutral outside English): each has a bias that is dropped afterwards."""
+"""Sets whose labels lean one way (XED knows no neutral outside English, and what is told of its pairs is mostly negative): each
+has a bias that is dropped afterwards."""
 
 Floats = npt.NDArray[np.float32]
 Said = Callable[[str], None]

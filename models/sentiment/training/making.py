@@ -167,8 +167,16 @@ def _rows(making: Making) -> list[Example]:
 
 
 def _tune(making: Making, to: Path) -> None:
-    model = _loaded(making, "distilled.pt")
-    encoder.tune(model, _rows(making), making.cutter, TUNE, said)
+    _tuned(making, "distilled.pt", _rows(making), TUNE, to)
+
+
+def _tune_again(making: Making, to: Path) -> None:
+    _tuned(making, "tuned.pt", [*_rows(making), *_projected(making)], AGAIN, to)
+
+
+def _tuned(making: Making, begin: str, rows: Sequence[Example], plan: Plan, to: Path) -> None:
+    model = _loaded(making, begin)
+    encoder.tune(model, rows, making.cutter, plan, said)
     _watch(making, model, to.name)
     torch.save(model.state_dict(), to)
 
@@ -182,22 +190,14 @@ def _tell(making: Making, to: Path) -> None:
         np.savez(file, shares=np.stack([shares[pair.english] for pair in making.pairs]))
 
 
-def _projected(making: Making, seed: int) -> list[Example]:
+def _projected(making: Making) -> list[Example]:
     """The other sides of pairs with what was told of the English ones."""
     told = map(tuple, np.load(making.work / "told.npz")["shares"].tolist())
     known = dict(zip(making.pairs, told, strict=True))
     return [
         Example(pair.other, 0, pair.language, sets.WEIGHTS["xed"], sets.PAIRS, shares=known[pair])
-        for pair in _some(making.pairs, seed)
+        for pair in _some(making.pairs, AGAIN.seed)
     ]
-
-
-def _tune_again(making: Making, to: Path) -> None:
-    model = _loaded(making, "tuned.pt")
-    rows = [*_rows(making), *_projected(making, AGAIN.seed)]
-    encoder.tune(model, rows, making.cutter, AGAIN, said)
-    _watch(making, model, to.name)
-    torch.save(model.state_dict(), to)
 
 
 def figure_of(name: str) -> Callable[[Labels, Labels], float]:

@@ -30,7 +30,7 @@ def test_a_line_is_taught_as_what_the_encoder_made_of_its_english_side(tmp_path:
     monkeypatch.setattr(steps.encoder, "predict", predict)
     steps._tell(making, tmp_path / "told.npz")
 
-    projected = {e.text: e for e in steps._projected(making, 1)}
+    projected = {e.text: e for e in steps._projected(making)}
     assert set(projected) == {"che giornata", "vattene subito", "ce zi"}
     for pair in making.pairs:
         example = projected[pair.other]
