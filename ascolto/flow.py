@@ -186,7 +186,7 @@ async def speak(house: House, voice: Voice, watch: Watch) -> None:
     await voice.connect()
     house.capabilities[voice.name] = voice.capabilities
     mouth = Mouth(house.store, voice)
-    await mouth.doubt_all()
+    await mouth.doubt_all(house.now())
     watch.good()
 
     async def step() -> int:

@@ -62,13 +62,14 @@ class Mouth:
             await self._say(catalogue, now, reply)
         return len(doubted) + len(due)
 
-    async def doubt_all(self) -> None:
-        """At start: whatever this voice was saying when the last program ended is in doubt from now on."""
+    async def doubt_all(self, now: datetime) -> None:
+        """At start: whatever this voice was saying when it last ended is in doubt, and looked for once it must have arrived."""
+        soon = now + LOOK_AFTER
         async with self.store.writing() as session:
             await session.execute(
                 update(Reply)
-                .where(Reply.connection == self.voice.name, Reply.state == "sending")
-                .values(due_at=Reply.approved_at)
+                .where(Reply.connection == self.voice.name, Reply.state == "sending", Reply.due_at > soon)
+                .values(due_at=soon)
             )
 
     async def _pending(self, state: str, now: datetime) -> Sequence[Outgoing]:

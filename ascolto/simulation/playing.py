@@ -143,7 +143,7 @@ class Play:
         async with self.house() as house:
             self.ear, self.voice = FarEar(self.far), FarVoice(self.far, self.chance)
             self.mouth = Mouth(house.store, self.voice)
-            await self.mouth.doubt_all()
+            await self.mouth.doubt_all(self.now)
             self.boards = {
                 desk: Board(house.store, FarChats(self.far, desk, self), house.checker) for desk in DESKS[:3]
             }

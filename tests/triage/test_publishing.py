@@ -80,7 +80,8 @@ async def test_a_crash_after_the_platform_took_it_finds_it_and_does_not_say_it_t
         await speak(house, platform)
     assert (await house.get(Reply, approved.id)).state == "sending"
     mouth = Mouth(house.store, platform)
-    await mouth.doubt_all()
+    await mouth.doubt_all(house.now)
+    house.later(seconds=15)
     await mouth.speak(house.catalogue, house.now)
     reply = await house.get(Reply, approved.id)
     assert (reply.state, reply.native_id, platform.calls) == ("published", "found", 1)
@@ -93,11 +94,39 @@ async def test_a_crash_before_the_platform_heard_says_it_once(house: House, appr
     with pytest.raises(RuntimeError):
         await speak(house, platform)
     mouth = Mouth(house.store, platform)
-    await mouth.doubt_all()
+    await mouth.doubt_all(house.now)
+    house.later(seconds=15)
     await mouth.speak(house.catalogue, house.now)
     await mouth.speak(house.catalogue, house.now)
     assert (await house.get(Reply, approved.id)).state == "published"
     assert len(platform.published) == 1
+
+
+async def test_a_voice_that_begins_anew_does_not_look_before_a_call_that_broke_off_has_arrived(
+    house: House, approved: Reply
+):
+    class Late(Platform):
+        arriving: Outgoing | None = None
+
+        async def publish(self, reply: Outgoing) -> Address:
+            self.calls += 1
+            self.arriving = reply
+            raise Uncertain("timed out")
+
+    platform = Late()
+    house.later(seconds=10)
+    for _ in range(3):  # the supervisor begins the voice anew after every Uncertain
+        mouth = Mouth(house.store, platform)
+        await mouth.doubt_all(house.now)
+        with contextlib.suppress(Uncertain):
+            await mouth.speak(house.catalogue, house.now)
+        house.later(seconds=1)
+    assert platform.arriving
+    platform.published[platform.arriving.key] = platform.arriving.text
+    house.later(seconds=15)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "published"
+    assert platform.calls == 1
 
 
 async def test_where_the_platform_cannot_tell_a_member_is_asked(house: House, approved: Reply):
