@@ -68,6 +68,8 @@ class WebhookEar:
         self._now = now
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(maxsize=100)
         self._taken: dict[str, float] = {}
+        """Signatures of what is written down, and when they came."""
+        self._under_way: set[str] = set()
 
     async def connect(self) -> None:
         await self._door.open()
@@ -85,7 +87,8 @@ class WebhookEar:
                     yield Heard(bookmark=self._bookmark())
                     continue
                 try:
-                    yield msgspec.structs.replace(delivery.heard, bookmark=self._bookmark())
+                    yield msgspec.structs.replace(delivery.heard, bookmark=self._bookmark(delivery))
+                    self._taken[delivery.signature] = delivery.at
                     _settle(delivery, written=True)
                 finally:
                     _settle(delivery, written=False)
@@ -94,16 +97,18 @@ class WebhookEar:
             while not self._deliveries.empty():
                 _settle(self._deliveries.get_nowait(), written=False)
 
-    def _bookmark(self) -> str:
+    def _bookmark(self, delivery: Delivery | None = None) -> str:
+        """What is written already, and a delivery that is written together with this: none of those that still wait."""
         fresh = self._now() - 2 * WINDOW
         self._taken = {signature: at for signature, at in self._taken.items() if at >= fresh}
-        return msgspec.json.encode(self._taken).decode()
+        also = {delivery.signature: delivery.at} if delivery else {}
+        return msgspec.json.encode(self._taken | also).decode()
 
     async def _receive(self, body: bytes, request: web.Request) -> web.Response:
         signature, wrong = self._genuine(body, request)
         if wrong:
             return web.Response(status=401, text=f"Refused: {wrong}.\n")
-        if signature in self._taken and not self._signature_header:
+        if signature in self._taken.keys() | self._under_way and not self._signature_header:
             return web.Response(status=409, text="Refused: this was taken already.\n")
         heard, wrong_rows = read(body, datetime.fromtimestamp(self._now(), UTC), self._wanted)
         if wrong_rows:
@@ -121,16 +126,17 @@ class WebhookEar:
 
     async def _write(self, delivery: Delivery) -> web.Response:
         """Hands it over and waits until it is written; what was not written may be sent again under the same signature."""
-        self._taken[delivery.signature] = delivery.at
+        self._under_way.add(delivery.signature)
         try:
             self._deliveries.put_nowait(delivery)
             written = await asyncio.wait_for(asyncio.shield(delivery.written), WAIT)
         except (TimeoutError, asyncio.QueueFull):
             written = False
+        finally:
+            self._under_way.discard(delivery.signature)
         if written:
             heard = delivery.heard
             return web.json_response({"taken": len(heard.posts) + len(heard.edits) + len(heard.deletions)})
-        self._taken.pop(delivery.signature, None)
         return web.Response(status=503, text="Not written down. Send it again.\n", headers={"Retry-After": "5"})
 
     async def find(self, url: str) -> Post | None:  # noqa: ARG002 - there is nobody to ask
