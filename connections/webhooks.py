@@ -1,5 +1,6 @@
 """The public door for webhooks: its own port, never the desk's. Who listens registers under a name."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -9,6 +10,8 @@ from models.errors import OperatorError
 
 MAX_BODY: Final = 1_000_000
 """Bytes."""
+LONGEST_BODY: Final = 30.0
+"""Seconds."""
 
 Receiver = Callable[[bytes, web.Request], Awaitable[web.Response]]
 
@@ -21,6 +24,7 @@ class WebhookDoor:
         self.port = port
         self._receivers: dict[str, Receiver] = {}
         self._runner: web.AppRunner | None = None
+        self._opening = asyncio.Lock()
 
     def register(self, name: str, receiver: Receiver) -> None:
         self._receivers[name] = receiver
@@ -30,11 +34,15 @@ class WebhookDoor:
 
     async def open(self) -> None:
         """Begins to listen; opening an open door does nothing."""
-        if self._runner is not None:
-            return
+        async with self._opening:
+            if self._runner is None:
+                await self._listen()
+
+    async def _listen(self) -> None:
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_post("/hooks/{name}", self._take)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
+        # Nobody's body is unpacked: a megabyte that becomes a thousand would hold up everything else, signed or not.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=3, auto_decompress=False)
         await runner.setup()
         site = web.TCPSite(runner, self.host, self.port)
         try:
@@ -52,7 +60,14 @@ class WebhookDoor:
         receiver = self._receivers.get(request.match_info["name"])
         if receiver is None:
             return web.Response(status=404, text="There is no webhook of this name.\n")
-        return await receiver(await request.read(), request)
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            return web.Response(status=415, text="Send it as it is, without compressing it.\n")
+        try:
+            async with asyncio.timeout(LONGEST_BODY):
+                body = await request.read()
+        except TimeoutError:
+            return web.Response(status=408, text="It took too long to arrive.\n")
+        return await receiver(body, request)
 
     async def close(self) -> None:
         if self._runner is not None:

@@ -41,7 +41,7 @@ class WebDesk:
         self._app.add_routes(acting.routes)
         self._app.add_routes(pictures.routes)
         self._app.router.add_static("/static/", STATIC)
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=3)
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=3, auto_decompress=False)
         self.port = settings.port
 
     @property

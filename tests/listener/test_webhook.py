@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
 import hmac
 import json
+import time
+import zlib
 from io import BytesIO
 
 import aiohttp
@@ -106,6 +109,27 @@ async def test_a_replay_is_refused_also_after_a_restart(site: Site):
     await again.stop()
 
 
+async def test_what_still_waits_when_the_program_dies_may_be_sent_again(site: Site):
+    """The bookmark that is written with one delivery must not hold the signature of the next."""
+    await site.stop()
+    site = Site()
+    listening = site.ear.listen(None)
+    await anext(listening)
+    first, second = (asyncio.create_task(site.post(mention(number))) for number in (1, 2))
+    async with asyncio.timeout(5):
+        while site.ear._deliveries.qsize() < 2:
+            await asyncio.sleep(0.01)
+    heard = await anext(listening)  # written, and then kill -9
+    await site.stop()
+    await asyncio.gather(first, second, return_exceptions=True)
+    again = Site()
+    await again.start(heard.bookmark)
+    written, lost = (1, 2) if heard.posts[0].native_id == "m1" else (2, 1)
+    assert (await again.post(mention(written)))[0] == 409
+    assert (await again.post(mention(lost)))[0] == 200
+    await again.stop()
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -144,6 +168,35 @@ async def test_a_wrong_row_refuses_the_delivery_and_says_which(site: Site, body:
 async def test_a_body_of_ten_megabytes_is_refused(site: Site):
     status, _ = await site.post(b"[" + b" " * 10_000_000 + b"]")
     assert status == 413
+
+
+@pytest.mark.parametrize("path", ["site", "other"])
+async def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked(site: Site, path: str):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(10_000_000)) for _ in range(20)) + packer.flush()
+    url = f"http://127.0.0.1:{site.door.port}/hooks/{path}"
+    async with aiohttp.ClientSession() as http:
+        spent = time.process_time()
+        with contextlib.suppress(aiohttp.ClientError):
+            async with http.post(url, data=BytesIO(bomb), headers={"Content-Encoding": "gzip"}) as answer:
+                assert answer.status in (404, 415)
+        assert time.process_time() - spent < 0.2
+
+
+async def test_two_who_open_one_door_at_once_open_it_once():
+    door = WebhookDoor("127.0.0.1", 0)
+    await asyncio.gather(door.open(), door.open())
+    assert len(door._runner.addresses) == 1
+    await door.close()
+
+
+async def test_a_body_that_never_ends_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("connections.webhooks.LONGEST_BODY", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.door.port)
+    writer.write(b"POST /hooks/site HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf of")
+    async with asyncio.timeout(5):
+        assert b"408" in await reader.readline()
+    writer.close()
 
 
 async def test_nobody_listens_under_another_name(site: Site):

@@ -1,5 +1,10 @@
+import contextlib
+import time
+import zlib
 from datetime import timedelta
+from io import BytesIO
 
+import aiohttp
 import msgspec
 import pytest
 from conftest import House
@@ -120,3 +125,13 @@ async def test_every_page_carries_its_guards(desk):
 async def test_health_is_for_everyone_and_says_no_names(desk):
     async with desk.browser().get("/healthz") as answer:
         assert await answer.json() == {"ok": True, "sources": 0, "away": 0}
+
+
+async def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked(desk):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(10_000_000)) for _ in range(20)) + packer.flush()
+    spent = time.process_time()
+    with contextlib.suppress(aiohttp.ClientError):
+        async with desk.browser().post("/enter/x", data=BytesIO(bomb), headers={"Content-Encoding": "gzip"}) as answer:
+            await answer.read()
+    assert time.process_time() - spent < 0.2
