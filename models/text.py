@@ -6,12 +6,15 @@
 import re
 import unicodedata
 from html.parser import HTMLParser
+from typing import Final
 from urllib.parse import urlsplit
 
 import regex
 
 MAX_TEXT = 20_000
 """Characters of one post that are kept; what is beyond is cut, and the cut is shown with an ellipsis."""
+MAX_HTML: Final = 100_000
+"""Characters of a piece of HTML that are read."""
 
 # Combining marks of the scripts whose letters carry them, and characters that are not seen.
 _DROPPED = re.compile(
@@ -77,6 +80,9 @@ def plain(html: str) -> str:
     """What a reader would see of a piece of HTML: no tags, no scripts, entities resolved, blocks on lines of their own."""
     if "<" not in html and "&" not in html:
         return html
+    html = html[:MAX_HTML]
+    closed = html.rfind(">") + 1  # the parser reads what is never closed again and again, to the end each time
+    html = html[:closed] + html[closed:].replace("<", " ")
     reader = _Visible()
     reader.feed(html)
     reader.close()

@@ -1,7 +1,10 @@
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import clean, fold, graphemes, one_line, romanian_commas
+from models.text import clean, fold, graphemes, one_line, plain, romanian_commas
 
 
 def test_romanian_letters_with_comma_and_cedilla_are_one():
@@ -49,3 +52,15 @@ def test_one_line_is_one_line():
 
 def test_cedillas_become_commas():
     assert romanian_commas("Ţara şi aşa") == "Țara și așa"
+
+
+@pytest.mark.parametrize("shape", ["<a ", "<", "<!--", "<![CDATA[", "</a ", "<script>", "<a b='", "&#", "<<a>"])
+@pytest.mark.parametrize("end", ["", ">", "-->"])
+def test_markup_that_is_never_closed_costs_no_more_than_any_other(shape: str, end: str):
+    spent = time.process_time()
+    plain(shape * 25_000 + end)
+    assert time.process_time() - spent < 2  # unclosed `<a ` took more than a minute
+
+
+def test_words_after_an_unclosed_bracket_are_kept():
+    assert plain("<p>Se x <5 allora</p> e poi <tutto") == "Se x <5 allora\ne poi tutto"
