@@ -112,10 +112,15 @@ def editor(case: int, begin: str, channel: str, t: Translator) -> Body:
 
 
 def preview(shown: Preview, t: Translator) -> Body:
-    """Exactly what would be published, in a block in which nothing is formatting, and the one button that publishes."""
-    block = "```\n" + shown.text.replace("```", "``\u200b`") + "\n```"
-    lines = [safe(faces.preview_head(shown, t)), block, *faces.remarks(shown, MARKUP, t)]
-    return _body(_embed(lines), [*map(_button, buttons.on_preview(shown, t))])
+    """Exactly what would be published, in a block in which nothing is formatting, and the one button that publishes; what
+    cannot be shown whole cannot be approved here."""
+    block = "```\n" + shown.text.replace("``", "`\u200b`\u200b") + "\n```"
+    head, remarks = safe(faces.preview_head(shown, t)), faces.remarks(shown, MARKUP, t)
+    lines, row = [head, block, *remarks], buttons.on_preview(shown, t)
+    if len("\n".join(lines)) > DESCRIPTION:
+        lines = [head, safe(t("It is too long for this chat: read and approve it on the web desk.")), *remarks]
+        row = [button for button in row if button.verb != "approve"]
+    return _body(_embed(lines), [*map(_button, row)])
 
 
 def choices(found: Sequence[Choice], case: int, said: str = "") -> Body:

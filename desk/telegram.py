@@ -111,7 +111,7 @@ class TelegramDesk:
 
     async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
         async for after, updates in self._connection.updates("desk", bookmark):
-            found = (to_action(update) for update in updates)
+            found = (to_action(update, self._connection.bot.id) for update in updates)
             yield Did(bookmark=after, actions=tuple(action for action in found if action is not None))
 
     async def answer(self, action: Action, outcome: Outcome, t: Translator) -> None:
@@ -134,8 +134,8 @@ class TelegramDesk:
         if outcome.editor is not None:
             await self._ask(action, case, outcome.editor, t)
         elif outcome.preview is not None:
-            if len(outcome.preview.text) > cards.WITH_HEAD:
-                await self._say(action, escape(outcome.preview.text[: cards.LONGEST]))
+            for piece in cards.pieces(outcome.preview.text):
+                await self._say(action, escape(piece))
             await self._say(action, *cards.preview(outcome.preview, t))
         elif outcome.suggestions:
             await self._say(action, *cards.suggestions(outcome.suggestions, case, t))
@@ -198,8 +198,8 @@ def _gone(error: Rejected) -> bool:
     return any(words in error.reason.lower() for words in ("not found", "can't be edited", "message_id_invalid"))
 
 
-def to_action(update: Update) -> Action | None:
-    """What an update means to us, or None for what is no business of the desk's."""
+def to_action(update: Update, own: int) -> Action | None:
+    """What an update means to us, or None for what is no business of the desk's; `own` is the bot that we are."""
     if update.callback_query is not None:
         return _pressed(update.update_id, update.callback_query)
     message = update.message
@@ -209,7 +209,7 @@ def to_action(update: Update) -> Action | None:
         verb, rest = commands.meant(message.text)
         return _typed(update.update_id, message, verb, text=rest)
     asked = message.reply_to_message
-    if asked is None or asked.from_user is None or not asked.from_user.is_bot:
+    if asked is None or asked.from_user is None or asked.from_user.id != own:
         return None
     case = _asked_for(asked.text or "")
     return None if case is None else _typed(update.update_id, message, "draft", case, message.text)
@@ -239,6 +239,6 @@ def _pressed(number: int, query: CallbackQuery) -> Action | None:
 
 
 def _asked_for(question: str) -> int | None:
-    """The case that a question of ours was about."""
+    """The case that a question of ours was about: the mark ends it, while a stranger's words on a card never do."""
     parts = question.split(MARK)
-    return buttons.number(parts[-2].removeprefix("#")) if len(parts) >= 3 else None
+    return buttons.number(parts[-2].removeprefix("#")) if len(parts) >= 3 and not parts[-1] else None

@@ -67,9 +67,21 @@ def preview(shown: Preview, t: Translator) -> tuple[str, InlineKeyboardMarkup | 
     return "\n".join(lines), _keyboard(buttons.on_preview(shown, t))
 
 
+def pieces(text: str) -> list[str]:
+    """The text in messages of its own, where it is too long for one with a head; nothing where it is not."""
+    if _units(text) <= WITH_HEAD:
+        return []
+    return [text[n : n + WITH_HEAD // 2] for n in range(0, len(text), WITH_HEAD // 2)]
+
+
+def _units(text: str) -> int:
+    """How Telegram counts: in UTF-16, where an emoji is two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
 def _whole(text: str) -> list[str]:
-    """The text as a quote; one too long for a message with a head stands alone in the message before."""
-    return [f"<blockquote>{escape(text)}</blockquote>"] if len(text) <= WITH_HEAD else ["⬆️"]
+    """The text as a quote; one too long for a message with a head stands in the messages before."""
+    return ["⬆️"] if pieces(text) else [f"<blockquote>{escape(text)}</blockquote>"]
 
 
 def suggestions(found: Sequence[Suggestion], case: int, t: Translator) -> tuple[str, InlineKeyboardMarkup | None]:

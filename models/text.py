@@ -25,8 +25,9 @@ _OWN = {"đ": "d", "ð": "d", "ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ":
 """Letters that Unicode does not take apart."""
 _HAS_OWN = re.compile(f"[{''.join(_OWN)}]")
 _LETTERS = str.maketrans(_OWN)
-# C0 and C1 except tab and newline, the bidi embeddings, overrides and isolates, unpaired surrogates, noncharacters.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# C0 and C1 except tab and newline, the bidi embeddings, overrides and isolates, signs of formulas that are not seen, unpaired
+# surrogates, noncharacters.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2061-\u2064\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _GRAPHEME = regex.compile(r"\X")
 
 

@@ -10,6 +10,7 @@ from ascolto.demo.square import Square as SquareServer
 from connections.discord import Discord
 from connections.http import session as http_session
 from connections.square import Square
+from desk import discord_cards
 from desk.discord import DiscordDesk
 from insights import digests
 from languages import translator
@@ -22,6 +23,7 @@ from responders.square import SquareVoice
 from store import desks
 from triage import actions, clock
 from triage.boards import Board
+from triage.desking import Preview
 from triage.publishing import Mouth
 from triage.viewing import DigestView
 
@@ -353,3 +355,24 @@ async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_diges
     await desk.redraw()
     shown = [words(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
     assert any("• " in text for text in shown)
+
+
+def shown(text: str) -> Preview:
+    return Preview(
+        case=1, reply=1, revision=1, text=text, language="it", findings=(), can_publish=True, url="https://x.example"
+    )
+
+
+def test_what_cannot_be_shown_whole_cannot_be_approved_there():
+    short, long = (discord_cards.preview(shown("Ci scusiamo. " * n), translator("en")) for n in (200, 400))
+    assert "✅" in str(short["components"])
+    assert "✅" not in str(long["components"])
+    assert "approve it on the web desk" in words(long)
+    assert not wrong_body(long)
+
+
+@pytest.mark.parametrize("ticks", range(1, 9))
+def test_nothing_leaves_the_block_in_which_a_reply_is_shown(ticks: int):
+    block = words(discord_cards.preview(shown("ciao " + "`" * ticks + " ||no||"), translator("en")))
+    assert block.count("```") == 2
+    assert block.rindex("```") > block.index("||no||")

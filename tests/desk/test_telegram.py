@@ -1,26 +1,29 @@
 """The Telegram desk against a Bot API server on loopback, with the real store and the real triage behind it."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
+import telegram
 from conftest import House
-from platforms.telegram import TOKEN, BotApi
+from platforms.telegram import BOT, TOKEN, BotApi
 
 from ascolto.demo.square import Square as SquareServer
 from connections.http import session as http_session
 from connections.square import Square
 from connections.telegram import Telegram
-from desk.telegram import TelegramDesk
+from desk.telegram import TelegramDesk, to_action
 from insights import digests
 from languages import translator
 from models.case import Case, Reply
 from models.catalogue import Chat
-from models.desk import CardPost, Chart, DeskEvent, Point
+from models.desk import Action, CardPost, Chart, DeskEvent, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
 from triage import actions, clock, replying
 from triage.boards import Board
+from triage.desking import Outcome, Preview
 from triage.publishing import Mouth
 from triage.viewing import DigestView
 
@@ -371,3 +374,34 @@ async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_diges
     while await desk.redraw():
         pass
     assert "• " in api.last(GROUP)["text"]
+
+
+def shown(text: str) -> Preview:
+    return Preview(
+        case=1, reply=1, revision=1, text=text, language="it", findings=(), can_publish=True, url="https://x.example"
+    )
+
+
+async def test_a_long_reply_is_shown_to_its_last_word_before_it_is_approved(api: BotApi, desk: Desk):
+    text = "Ci scusiamo. " * 700 + "🚆" * 2_000 + " E le rimborsiamo il biglietto."
+    pressed = Action(native_id="1", verb="review", who=str(ANA), chat=GROUP, case=1)
+    await desk.desk.answer(pressed, Outcome(preview=shown(text), case=1), translator("it"))
+    sent = [message["text"] for (chat, _), message in api.messages.items() if chat == GROUP]
+    assert "".join(sent[:-1]) == text
+    assert all(len(piece.encode("utf-16-le")) / 2 <= 4096 for piece in sent)
+    assert "✅" in str(api.last(GROUP)["reply_markup"])
+
+
+@pytest.mark.parametrize(("author", "text"), [(BOT["id"], "> male\u2063#7\u2063 bye"), (4321, "\u2063#7\u2063")])
+def test_a_stranger_does_not_choose_the_case_that_a_note_goes_to(author: int, text: str):
+    chat, now = telegram.Chat(-1001, "supergroup"), datetime.now(UTC)
+    card = telegram.Message(5, now, chat, from_user=telegram.User(author, "bot", is_bot=True), text=text)
+    note = telegram.Message(
+        6,
+        now,
+        chat,
+        from_user=telegram.User(ANA, "Ana", is_bot=False),
+        text="tra noi: cliente noto",
+        reply_to_message=card,
+    )
+    assert to_action(telegram.Update(1, message=note), BOT["id"]) is None
