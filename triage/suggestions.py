@@ -66,7 +66,9 @@ async def _approved(turn: Turn, case: Case, author: Author) -> list[Suggestion]:
     """What was said to others in like words; of those that nearly repeat each other one, with how often it was said."""
     brand = turn.brand(case)
     asked = beginnings(await _said(turn, case), brand)
-    known = await answered(turn.session, case.brand_id, case.language, COMPARED)
+    # What fits a late coach does not fit one on fire, whatever the words that they share.
+    lately = await answered(turn.session, case.brand_id, case.language, COMPARED)
+    known = [one for one in lately if one.grave == case.grave]
     said = [beginnings(one.folded, brand) for one in known]
     held = Counter(word for held_by_one in said for word in held_by_one)
     near: list[tuple[float, Precedent]] = []

@@ -105,6 +105,17 @@ async def test_what_another_brand_said_in_another_language_or_never_published_is
     assert [one for one in await _suggestions(house, case) if one.source == "approved"] == []
 
 
+async def test_what_was_said_of_a_lesser_matter_is_not_suggested_for_a_grave_one(house: House):
+    await _answered(house, "Ferroviola pullman fermo in ritardo a Padova (-)", "@ugo ci mandi il numero del biglietto!", "ugo")
+    words = "Ferroviola pullman fermo a Padova, fumo dal motore (-)"
+    grave = await house.case(words, author="rita")
+    assert grave.grave == "safety"
+    assert not [s for s in await _suggestions(house, grave) if s.source == "approved"]
+    await _answered(house, words, "@ivo i vigili del fuoco arrivano, usciamo tutti!", "ivo")
+    [like] = [s for s in await _suggestions(house, grave) if s.source == "approved"]
+    assert like.text == "@rita i vigili del fuoco arrivano, usciamo tutti!"
+
+
 async def test_a_saved_reply_that_was_said_as_it_is_stands_once(house: House):
     saved = "@ugo ci scusiamo per il ritardo. Qui trova lo stato dei treni: https://ferroviola.example/aiuto"
     await _answered(house, "Ferroviola treno in ritardo (-)", saved, "ugo")
