@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -40,7 +40,7 @@ ORPHANS: Final = 30.0
 
 
 class App:
-    """`start` brings everything up and returns; `stop` takes it down in order, losing nothing."""
+    """`start` brings everything up and returns; `stop` takes down what is up, in the other order, losing nothing."""
 
     def __init__(self, settings: config.Settings, *, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
@@ -50,12 +50,14 @@ class App:
         self._parts: list[Parts] = []
         self._ears: list[Ear] = []
         self._lock = RunLock(settings.store.path)
-        self._undo: list[Callable[[], Awaitable[None]]] = []
+        self._up = AsyncExitStack()
 
     async def start(self) -> None:
         """Raises OperatorError for what keeps the whole house from starting; one broken connection does not."""
         settings = self.settings
         self._lock.take()
+        self._up.callback(self._lock.release)
+        self._up.callback(self._executor.shutdown)
         copy = await asyncio.to_thread(schema.prepare, settings.store.path)
         if copy:
             log.info("database brought up to date", copy=str(copy))
@@ -71,12 +73,18 @@ class App:
             speller=await asyncio.to_thread(speller_of, settings),
             owners={section.name: section.brand for section in settings.connections if section.brand},
         )
+        self._up.push_async_callback(self.house.close)
         self.house.store.watch_others()
         self._http = http_session()
+        self._up.push_async_callback(self._http.close)
         if settings.spelling.languagetool:
             self.house.proofreader = Proofreader(LanguageTool(self._http, settings.spelling.languagetool))
         self.door = WebhookDoor(settings.webhooks.host, settings.webhooks.port)
+        self._up.push_async_callback(self.door.close)
+        self._up.push_async_callback(self._close_parts)
+        self._up.push_async_callback(self.supervisor.stop)
         self.web = WebDesk(self.house, settings.web, find=self.find)
+        self._up.push_async_callback(self.web.stop)
         await self.web.start()
         self._start_steps()
         self._start_second_opinion(settings.second_opinion)
@@ -152,18 +160,14 @@ class App:
             with suppress(TimeoutError):
                 await asyncio.wait_for(watch.stopping.wait(), ORPHANS)
 
-    async def stop(self) -> None:
-        await self.web.stop()
-        await self.supervisor.stop()
+    async def _close_parts(self) -> None:
         for parts in reversed(self._parts):
             for part in (parts.desk, parts.voice, parts.ear):
                 if part:
                     await part.close()
-        await self.door.close()
-        await self._http.close()
-        await self.house.close()
-        self._executor.shutdown()
-        self._lock.release()
+
+    async def stop(self) -> None:
+        await self._up.aclose()
 
 
 async def _needs_you(error: OperatorError, _watch: Watch) -> None:

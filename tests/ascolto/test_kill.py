@@ -215,6 +215,7 @@ async def test_a_second_program_on_the_same_database_is_refused(program: Program
     _, said = await second.communicate()
     assert second.returncode == 1
     assert b"Another Ascolto" in said
+    assert b"Traceback" not in said
 
 
 async def test_a_brand_applied_from_another_process_is_heard_at_once(program: Program, town: Town, house: House):
