@@ -55,11 +55,14 @@ class Mouth:
         Raises Unavailable or Unauthorized after writing down what became of the reply, so that the voice is backed off.
         """
         doubted = await self._pending("sending", now)
-        for reply in doubted:
+        for reply, _ in doubted:
             await self._settle(catalogue, now, reply)
         due = [] if doubted else await self._pending("approved", now)
-        for reply in due:
-            await self._say(catalogue, now, reply)
+        for reply, changed in due:
+            if changed:
+                await self._failed(catalogue, now, reply, changed)
+            else:
+                await self._say(catalogue, now, reply)
         return len(doubted) + len(due)
 
     async def doubt_all(self, now: datetime) -> None:
@@ -72,7 +75,8 @@ class Mouth:
                 .values(due_at=soon)
             )
 
-    async def _pending(self, state: str, now: datetime) -> Sequence[Outgoing]:
+    async def _pending(self, state: str, now: datetime) -> Sequence[tuple[Outgoing, str]]:
+        """What is due, and how the post that it answers is not what the approver saw; empty where it is."""
         async with self.store.reading() as session:
             rows = await session.execute(
                 select(Reply, Mention, Author)
@@ -82,7 +86,7 @@ class Mouth:
                 .order_by(Reply.due_at)
                 .limit(20)
             )
-            return [_outgoing(reply, mention, author) for reply, mention, author in rows]
+            return [(_outgoing(reply, mention, author), _changed(reply, mention)) for reply, mention, author in rows]
 
     async def _say(self, catalogue: Catalogue, now: datetime, reply: Outgoing) -> None:
         if not await self._mark_sending(reply, now):
@@ -166,6 +170,14 @@ class Mouth:
             row = await session.get_one(Reply, reply.id)
             row.state = "unknown"
             turn.note(await session.get_one(Case, row.case_id), "unknown", reply=str(row.id))
+
+
+def _changed(reply: Reply, mention: Mention) -> str:
+    if mention.deleted_at is not None:
+        return "The post was deleted"
+    since = reply.approved_at
+    edited = mention.edited_at is not None and since is not None and mention.edited_at > since
+    return "The post was edited after this was approved: look at both again" if edited else ""
 
 
 def _outgoing(reply: Reply, mention: Mention, author: Author) -> Outgoing:

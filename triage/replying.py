@@ -326,7 +326,8 @@ async def answered_by_hand(turn: Turn, case_id: int, member_id: int, url: str = 
 
 
 async def settle(turn: Turn, reply_id: int, member_id: int, *, published: bool) -> Reply:
-    """A member has looked at the platform for a reply of unknown fate: it is there, or it is sent again."""
+    """A member has looked at the platform for a reply of unknown fate: it is there, or it is sent again. One that was refused
+    there may be tried again, with as many a yes as are wanted now."""
     reply = await turn.session.get(Reply, reply_id)
     if reply is None or reply.state not in ("unknown", "failed"):
         raise Refused("This reply is settled already.")
@@ -337,9 +338,14 @@ async def settle(turn: Turn, reply_id: int, member_id: int, *, published: bool) 
         reply.state, reply.published_at, reply.error = "published", turn.now, None
         await answered(turn, case, reply)
         return reply
+    newest = select(func.max(Reply.id)).where(Reply.case_id == case.id, Reply.text != "")
+    if reply.id != await turn.session.scalar(newest):
+        raise Refused("There is a newer reply to this case.")
     if reply.state == "failed":
         await guards.still_mine(turn, case, member_id)
-        await guards.swap(turn, case, "approve")
+        reply.state, reply.error, reply.tries = "draft", None, 0
+        await turn.session.flush()
+        return await approve(turn, reply.id, reply.revision, member_id)
     reply.state, reply.error, reply.tries = "approved", None, 0
     reply.approved_by, reply.approved_at, reply.due_at = member_id, turn.now, turn.now + UNDO
     turn.note(case, "approved", member_id, reply=str(reply.id))

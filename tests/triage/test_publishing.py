@@ -1,13 +1,18 @@
 import contextlib
 from datetime import timedelta
 
+import msgspec
 import pytest
-from conftest import House
+from conftest import CONTENTS, House
 
 from models.case import Case, Reply
+from models.catalogue import Contents
 from models.errors import Paused, Refused, Rejected, Unauthorized, Unavailable, Uncertain
+from models.post import Deletion
 from models.reply import Address, Found, Outgoing
-from triage import publishing, replying
+from store import mentions
+from store.mentions import Kept
+from triage import actions, publishing, replying
 from triage.publishing import Mouth
 
 
@@ -249,3 +254,61 @@ async def test_a_budget_that_is_spent_gives_the_reply_back_at_once(house: House,
     await speak(house, platform)
     reply = await house.get(Reply, approved.id)
     assert (reply.state, reply.error) == ("failed", "the month's budget is spent. Raise it.")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_post_that_changed_after_the_yes_is_looked_at_again(house: House, gone: bool):
+    post = house.post("Ferroviola in ritardo (-)", "rita")
+    await house.hear(post)
+    await house.read()
+    [case] = await house.cases()
+    ana, platform = house.member("ana"), Platform()
+    reply = await house.do(replying.draft, case.id, ana, "Grazie, siamo d'accordo con Lei!")
+    await house.do(replying.approve, reply.id, reply.revision, ana)
+    house.later(seconds=5)
+    async with house.store.writing() as session:
+        if gone:
+            await mentions.empty(session, Deletion(platform="square", native_id=post.native_id), house.now)
+        else:
+            changed = msgspec.structs.replace(post, text="Ferroviola investe i clienti (-)")
+            await mentions.write_edit(session, "square", Kept(changed, ()), house.now)
+    house.later(seconds=5)
+    await speak(house, platform)
+    assert platform.calls == 0
+    again = await house.get(Reply, reply.id)
+    assert (again.state, (await house.get(Case, case.id)).claimed_by) == ("failed", ana)
+    assert "deleted" in again.error if gone else "edited" in again.error
+    await house.do(replying.settle, reply.id, ana, published=False)
+    house.later(seconds=10)
+    await speak(house, platform)
+    assert platform.calls == (0 if gone else 1)
+
+
+async def test_an_old_reply_that_failed_is_not_said_beside_a_newer_one(house: House, approved: Reply):
+    ana, platform = house.member("ana"), Platform()
+    platform.fails = [Rejected("too long")]
+    house.later(seconds=10)
+    await speak(house, platform)
+    newer = await house.do(replying.draft, approved.case_id, ana, "Ci scusiamo.")
+    await house.do(replying.approve, newer.id, newer.revision, ana)
+    house.later(seconds=10)
+    await speak(house, platform)
+    await house.do(actions.reopen, approved.case_id, ana)
+    await house.do(actions.claim, approved.case_id, ana)
+    with pytest.raises(Refused, match="newer reply"):
+        await house.do(replying.settle, approved.id, ana, published=False)
+
+
+async def test_trying_again_wants_as_many_yeses_as_the_queue_does_now(house: House, approved: Reply):
+    ana, platform = house.member("ana"), Platform()
+    platform.fails = [Rejected("too long")]
+    house.later(seconds=10)
+    await speak(house, platform)
+    team = (m for m in CONTENTS.members if m.slug in ("ana", "bruno"))
+    await house.apply(Contents(members=tuple(msgspec.structs.replace(m, role="approver") for m in team)))
+    await house.change_queue("trains", approvals=1)
+    await house.do(replying.settle, approved.id, ana, published=False)
+    house.later(seconds=10)
+    await speak(house, platform)
+    assert (await house.get(Reply, approved.id)).state == "proposed"
+    assert not platform.published

@@ -106,7 +106,9 @@ async def test_what_another_brand_said_in_another_language_or_never_published_is
 
 
 async def test_what_was_said_of_a_lesser_matter_is_not_suggested_for_a_grave_one(house: House):
-    await _answered(house, "Ferroviola pullman fermo in ritardo a Padova (-)", "@ugo ci mandi il numero del biglietto!", "ugo")
+    await _answered(
+        house, "Ferroviola pullman fermo in ritardo a Padova (-)", "@ugo ci mandi il numero del biglietto!", "ugo"
+    )
     words = "Ferroviola pullman fermo a Padova, fumo dal motore (-)"
     grave = await house.case(words, author="rita")
     assert grave.grave == "safety"
