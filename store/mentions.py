@@ -1,7 +1,7 @@
 """Writing down what was heard, and finding it again."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,9 @@ MOST_BEFORE: Final = 10
 """Earlier posts of a thread that are kept beside a mention."""
 MAX_BEFORE: Final = 2_000
 """Characters of each."""
+FIRST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+AHEAD: Final = timedelta(days=1)
+"""Clocks go wrong, and strangers date posts as they like: nothing is older than the one, or further ahead than the other."""
 
 Key = tuple[str, str]
 """Platform and native id."""
@@ -235,7 +238,7 @@ def _row(post: Post, author_id: int, threads: dict[str, str], connection: str, n
         "metrics": post.metrics,
         "media": post.media,
         "before": earlier(post.before) or None,
-        "created_at": post.created_at,
+        "created_at": min(max(post.created_at, FIRST), now + AHEAD),
         "heard_at": now,
     }
 

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from conftest import House
 from sqlalchemy import select, text
@@ -22,6 +24,13 @@ async def test_a_post_heard_for_a_second_brand_concerns_both(house: House):
     await house.hear(post, brand="panegrano")
     async with house.store.reading() as session:
         assert len((await session.scalars(select(MentionBrand))).all()) == 2
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+async def test_a_date_that_no_page_can_show_is_not_kept(house: House, year: int):
+    await house.hear(house.post("ferroviola", created_at=datetime(year, 1, 1, tzinfo=UTC)))
+    [mention] = await house.all(Mention)
+    assert mention.created_at in (datetime(1990, 1, 1, tzinfo=UTC), house.now + timedelta(days=1))
 
 
 async def test_a_batch_of_two_thousand_is_all_there(house: House):
