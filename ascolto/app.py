@@ -135,10 +135,10 @@ class App:
             self.supervisor.start(partial(flow.attend, self.house, parts.desk), f"attend {section.name}")
             self.supervisor.start(partial(flow.act, self.house, parts.desk), f"act {section.name}")
 
-    async def find(self, url: str) -> Post | None:
-        """The post at a permalink, asked of every ear in turn."""
+    async def find(self, url: str, brand: str) -> Post | None:
+        """The post at a permalink, asked of every ear in turn, but for those that hear for another brand alone."""
         for ear in self._ears:
-            if found := await ear.find(url):
+            if self.house.hears_for(ear.name, brand) and (found := await ear.find(url)):
                 return found
         return None
 

@@ -80,6 +80,10 @@ class House:
         slug = self._owners.get(connection)
         return (await self.catalogue()).brands.id_of(slug) if slug else None
 
+    def hears_for(self, connection: str, brand: str) -> bool:
+        """Whether what a connection hears may be a brand's: another's own channel is not."""
+        return self._owners.get(connection, brand) == brand
+
     def turn(self, session: AsyncSession, catalogue: Catalogue) -> Turn:
         return Turn(session, catalogue, self.now(), self.checker)
 

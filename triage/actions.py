@@ -197,6 +197,9 @@ async def open_by_hand(turn: Turn, brand_id: int, mention_id: int, member_id: in
     if mention is None:
         raise Refused("This mention is not known for this brand.")
     if read is None:
+        heard = await turn.session.scalars(select(MentionBrand.brand_id).where(MentionBrand.mention_id == mention_id))
+        if not any(member.sees(turn.catalogue.brands[number].slug) for number in heard):
+            raise Refused("This mention is not known for this brand.")
         read = MentionBrand(
             mention_id=mention_id, brand_id=brand_id, query=BY_HAND, why=member.name, live=True, topics=()
         )

@@ -55,7 +55,7 @@ def gate(allowed: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-
     @web.middleware
     async def host(request: web.Request, handler: Handler) -> web.StreamResponse:
         """A page of somebody else's, whose name was made to point here, asks under its own name."""
-        if (urlsplit(f"//{request.host}").hostname or "").lower() not in hosts:
+        if _host(f"//{request.host}") not in hosts:
             raise web.HTTPMisdirectedRequest(text="This host name is not one of Ascolto's (see `allowed_hosts`).\n")
         return await handler(request)
 
@@ -65,11 +65,25 @@ def gate(allowed: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-
         if request.method not in ("GET", "HEAD"):
             came = request.headers.get("Origin") or request.headers.get("Referer") or ""
             site = request.headers.get("Sec-Fetch-Site", "same-origin")
-            if urlsplit(came).netloc.lower() != request.host.lower() or site not in ("same-origin", "none"):
+            if _site(came) != request.host.lower() or site not in ("same-origin", "none"):
                 raise web.HTTPForbidden(text="This request did not begin on Ascolto's own page.\n")
         return await handler(request)
 
     return [headers, trouble, host, origin, session]
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _site(address: str) -> str:
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _dress(request: web.Request, response: web.StreamResponse) -> None:
@@ -83,7 +97,7 @@ def _dress(request: web.Request, response: web.StreamResponse) -> None:
 async def session(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(OPEN):
         return await handler(request)
-    visit = await _visit(request)
+    visit = await visit_of(request)
     if visit is None:
         if is_fragment(request) or request.path == "/events":
             raise web.HTTPUnauthorized(text="Your session has ended.\n", headers={"HX-Redirect": "/"})
@@ -94,7 +108,7 @@ async def session(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-async def _visit(request: web.Request) -> Visit | None:
+async def visit_of(request: web.Request) -> Visit | None:
     house = request.app[HOUSE]
     key = request.cookies.get(COOKIE, "")
     if not key:

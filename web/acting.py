@@ -229,7 +229,10 @@ def _all_seen(findings: list[Finding], form: Form) -> None:
 
 
 async def _form(request: web.Request) -> Form:
-    return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+    try:
+        return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError) as error:
+        raise web.HTTPBadRequest(text="This form cannot be read.\n") from error
 
 
 async def _draft(turn: Turn, case: int, member: int, form: Form) -> Reply:
@@ -325,7 +328,11 @@ async def open_case(request: web.Request) -> web.Response:
         problem = visit.t(_("Paste the address of a post, and choose a brand."))
         return page(request, "open.html", url=url, asks=False, problem=problem, **_choices(visit))
     known = await known_mention(visit, url)
-    post = None if known else await request.app[FIND](url) or _typed(visit, url, form)
+    post = (
+        None
+        if known
+        else await request.app[FIND](url, visit.catalogue.brands[brand_id].slug) or _typed(visit, url, form)
+    )
     if known is None and post is None:
         return page(request, "open.html", url=url, asks=True, problem="", **_choices(visit))
     try:

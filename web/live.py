@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from models.case import Alert, Case
 from store import cases
 from triage import wording
-from web.access import HEADERS
+from web.access import HEADERS, visit_of
 from web.visit import VISIT, House
 
 SWEEP: Final = 5.0
@@ -88,8 +88,12 @@ class Live:
             await response.write(b"retry: 2000\n\n")
             while True:
                 try:
-                    heard = await asyncio.wait_for(news.get(), PULSE)
+                    heard: News | None = await asyncio.wait_for(news.get(), PULSE)
                 except TimeoutError:
+                    heard = None
+                if await visit_of(request) is None:  # signed out since, perhaps everywhere at once
+                    return response
+                if heard is None:
                     await response.write(b": still here\n\n")
                     continue
                 await self._tell(request, response, heard, brands)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from insights import charts, digests
 from models.case import Case
 from models.catalogue import Queue
-from models.mention import Author, AuthorMute, Mention
+from models.mention import Author, AuthorMute, Mention, MentionBrand
 from models.source import Source
 from store import cases, members, mentions, sources
 from triage import replying
@@ -22,6 +22,8 @@ from web.pages import page, plain_page
 from web.visit import HOUSE, VISIT, Visit, is_fragment
 
 routes = web.RouteTableDef()
+HTTPS: web.AppKey[bool] = web.AppKey("https", bool)
+"""Whether members reach the desk over HTTPS, through a proxy."""
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 KINDS: Final = ("day", "week", "month")
 
@@ -109,9 +111,10 @@ def _all_of(visit: Visit) -> Queue:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if 1990 <= day.year < 9000 else None
 
 
 @routes.get("/sources")
@@ -164,7 +167,7 @@ async def enter(request: web.Request) -> web.Response:
     if key is None:
         return plain_page("enter.html", good=False)
     response = web.HTTPSeeOther("/")
-    set_cookie(response, key, secure=request.secure)
+    set_cookie(response, key, secure=request.secure or request.app[HTTPS])
     raise response
 
 
@@ -247,13 +250,14 @@ def editor_key(shown: Card, member: int) -> str:
 
 
 async def known_mention(visit: Visit, url: str) -> tuple[Mention, Author] | None:
-    """The mention at a permalink, if it was heard."""
+    """The mention at a permalink, if it was heard for a brand of the member's: others may have heard it in a closed group."""
     async with visit.house.store.reading() as session:
         row = (
             await session.execute(
                 select(Mention, Author)
                 .join(Author, Author.id == Mention.author_id)
-                .where((Mention.url == url) | (Mention.native_id == url))
+                .join(MentionBrand, MentionBrand.mention_id == Mention.id)
+                .where((Mention.url == url) | (Mention.native_id == url), MentionBrand.brand_id.in_(visit.brands))
                 .limit(1)
             )
         ).first()

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -15,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from models.mention import MovedBy
-from models.text import one_line
+from models.text import one_line, web_address
 from triage import priority, wording
 from web.visit import VISIT, Visit
 
@@ -45,7 +44,7 @@ def asset(name: str) -> str:
 
 def safe_url(url: str) -> str:
     """A stranger's address, if a browser may follow it."""
-    return url if urlsplit(url).scheme in ("http", "https") else ""
+    return web_address(url)
 
 
 def marked(text: str, moved: Sequence[MovedBy]) -> Markup:

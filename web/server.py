@@ -35,6 +35,7 @@ class WebDesk:
         self._app = web.Application(middlewares=gate(sorted(hosts)), client_max_size=200_000)
         self._app[HOUSE] = house
         self._app[looking.LIVE] = self._live
+        self._app[looking.HTTPS] = settings.public_url.startswith("https://")
         self._app[acting.FIND] = find
         self._app.add_routes(looking.routes)
         self._app[pictures.FETCHER] = self._fetcher

@@ -31,7 +31,8 @@ class House(Protocol):
     def turn(self, session: AsyncSession, catalogue: Catalogue) -> Turn: ...
 
 
-Find = Callable[[str], Awaitable[Post | None]]
+Find = Callable[[str, str], Awaitable[Post | None]]
+"""The post at an address, for a brand."""
 """Asks the platforms for the post at a permalink."""
 
 

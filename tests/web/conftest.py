@@ -73,7 +73,7 @@ class Desk:
 async def desk(house: House):
     findable: dict[str, Post] = {}
 
-    async def find(url: str) -> Post | None:
+    async def find(url: str, _brand: str) -> Post | None:
         return findable.get(url)
 
     web = WebDesk(RunningHouse(house), Settings(), find)

@@ -1,8 +1,10 @@
+import asyncio
 import contextlib
 import time
 import zlib
 from datetime import timedelta
 from io import BytesIO
+from types import SimpleNamespace
 
 import aiohttp
 import msgspec
@@ -12,6 +14,8 @@ from sqlalchemy import select
 
 from models.catalogue import Contents
 from models.desk import LoginLink, WebSession
+from web.server import WebDesk
+from web.visit import HOUSE
 
 
 async def test_a_link_works_once(desk):
@@ -135,3 +139,58 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked(desk):
         async with desk.browser().post("/enter/x", data=BytesIO(bomb), headers={"Content-Encoding": "gzip"}) as answer:
             await answer.read()
     assert time.process_time() - spent < 0.2
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", {"Host": "["}, 421),
+        ("/mentions?q=a%00b", {}, 200),
+        ("/digest?date=0001-01-01", {}, 200),
+        ("/digest?date=9999-12-31", {}, 200),
+    ],
+)
+async def test_what_cannot_be_read_is_no_error_of_ours(desk, path: str, headers: dict, status: int):
+    browser = await desk.enter("ana")
+    async with browser.get(path, headers=headers) as answer:
+        assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://["}, 403),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=utf-99"}, 400),
+        ({"Content-Type": "multipart/form-data"}, 400),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_refused(desk, headers: dict, status: int):
+    browser = await desk.enter("ana")
+    async with browser.post("/open", data=b"url=x", headers=headers) as answer:
+        assert answer.status == status
+
+
+async def test_the_stream_of_news_ends_with_the_session(desk, house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("web.live.PULSE", 0.05)
+    browser = await desk.enter("ana")
+    async with browser.get("/events") as stream:
+        assert stream.status == 200
+        async with browser.post("/leave", data={"all": "1"}, allow_redirects=False):
+            pass
+        async with asyncio.timeout(5):
+            await stream.read()
+
+
+async def test_behind_https_the_cookie_is_for_https_alone(desk):
+    async def nobody(_url: str, _brand: str) -> None: ...
+
+    settings = SimpleNamespace(host="127.0.0.1", port=0, allowed_hosts=(), public_url="https://desk.example")
+    web = WebDesk(desk.web._app[HOUSE], settings, nobody)
+    await web.start()
+    token = (await desk.link("ana")).rpartition("/")[2]
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{web.port}") as browser,
+        browser.post(f"/enter/{token}", headers={"Origin": str(browser._base_url)}, allow_redirects=False) as answer,
+    ):
+        assert "Secure" in answer.headers["Set-Cookie"]
+    await web.stop()

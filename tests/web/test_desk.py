@@ -7,6 +7,7 @@ from conftest import House
 
 from models.case import Case, Reply
 from models.catalogue import Contents, Member
+from models.errors import Refused
 from models.mention import Mention, MovedBy
 from triage import actions, replying
 from triage.checks import Finding
@@ -371,3 +372,20 @@ async def test_what_a_proofreader_finds_stands_under_the_text(desk, house: House
     ana = await desk.enter("ana")
     page = await _text(await ana.post(f"/cases/{case.id}/draft", data={"text": "@rita <b>ciao"}))
     assert "“@ri”: hm" in page
+
+
+async def test_what_was_heard_for_another_brand_is_nobody_elses(desk, house: House):
+    url = "https://t.me/c/123/45"
+    await house.hear(house.post("Ferroviola: resti tra noi", url=url))
+    other = Member(slug="piero", name="Piero", role="manager", brands=("panegrano",))
+    await house.apply(Contents(members=(other,)))
+    browser = await desk.enter("piero")
+    form = {"url": url, "brand": str(house.catalogue.brands.id_of("panegrano"))}
+    async with browser.post("/open", data=form, allow_redirects=False) as answer:
+        assert answer.status == 200, "it is asked what the post says"
+        assert "resti tra noi" not in await answer.text()
+    [mention] = await house.all(Mention)
+    with pytest.raises(Refused, match="not known for this brand"):
+        await house.do(
+            actions.open_by_hand, house.catalogue.brands.id_of("panegrano"), mention.id, house.member("piero")
+        )
