@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,8 @@ COLUMNS: Final = (
     "platform", "id", "url", "author", "author_name", "author_followers", "text", "created_at", "language", "thread",
     "parent", "brand", "query", "sentiment", "negative", "neutral", "positive", "intent", "topics", "case",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_RUNS: Final = re.compile(r"(^|[;\n\r])(?=[=+\-@\t\r])")
+"""Where a spreadsheet would begin a formula; many in Europe begin a cell after a semicolon, too."""
 
 
 def export(settings: Settings, out: Path, brand: str) -> None:
@@ -125,4 +127,4 @@ def _csv_writer(file: Any) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _RUNS.sub(r"\1'", value) if isinstance(value, str) else value

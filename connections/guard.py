@@ -49,10 +49,12 @@ def is_public(address: str) -> bool:
             return is_public(str(inside))
         if ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _INSIDE)
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_INSIDE = [*map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "::/96", "168.63.129.16/32"))]
+"""Inside by use, if not by name: local NAT64, site-local, IPv4-compatible, and the agent of machines at Azure."""
 
 
 class Fetcher:
@@ -103,5 +105,5 @@ def _as_ip(host: str) -> str | None:
         pass
     try:
         return socket.inet_ntoa(socket.inet_aton(host))
-    except OSError:
+    except (OSError, ValueError):
         return None

@@ -59,6 +59,8 @@ async def call(
             )
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError, OSError) as error:
         raise broken(error, changes=changes) from error
+    except (ValueError, UnicodeError) as error:  # before anything was sent: a host that cannot be written as one
+        raise Rejected("This is not an address.") from error
 
 
 async def read_capped(answer: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -306,7 +306,7 @@ def decode(frame: str) -> Event | None:
         return None
     try:
         return _decoder.decode(frame)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
 
 
@@ -316,7 +316,7 @@ def decode_counted(frame: str) -> Event | None:
         return None
     try:
         told = _counted.decode(frame).payload
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     if told.name:
         log.warning("bookmark not to be had", what="Jetstream", reason=told.name)

@@ -6,18 +6,22 @@
 `platform`, `id`, `author.handle`, `text` and `created_at` are needed; other fields are ignored.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from models.post import Origin, Post, PostAuthor
+from models.text import clean, web_address
 
 MAX_ID: Final = 500
+MAX_PLATFORM: Final = 60
 MAX_TEXT: Final = 1_000_000
 """Characters of a text that are read at all; what is kept of it is less (models.text.MAX_TEXT)."""
+MOST: Final = 2**53
+"""The largest whole number that every program reads alike."""
 AHEAD: Final = timedelta(days=1)
 """How far in the future a post may claim to be: clocks differ, calendars do not."""
 
@@ -44,7 +48,9 @@ class Exported(msgspec.Struct, kw_only=True):
     metrics: dict[str, Any] | None = None
 
 
+TOO_DEEP: Final = "it is nested too deeply"
 _PLAIN_COLUMNS: Final = ("platform", "id", "url", "text", "created_at", "language", "thread", "parent")
+_SECONDS: Final = re.compile(r"\d{9,11}(\.\d+)?")
 _decoder = msgspec.json.Decoder(Exported)
 
 
@@ -56,6 +62,8 @@ def from_json(line: bytes, now: datetime, origin: Origin, platform: str = "") ->
         raise ValueError("this is not UTF-8") from error
     except msgspec.DecodeError as error:
         raise ValueError(_plain_reason(error)) from error
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
 
 
 def from_columns(row: Mapping[str, str | None], now: datetime, origin: Origin, platform: str = "") -> Post:
@@ -92,13 +100,14 @@ def to_post(exported: Exported, now: datetime, origin: Origin, platform: str = "
         (not (exported.platform or platform), "the platform is missing"),
         (created_at > now + AHEAD, "created_at is in the future"),
         (created_at.year < 1990, "created_at is before there was a web"),
-        (bool(url) and urlsplit(url).scheme not in ("http", "https"), "the url is not http or https"),
+        (bool(url) and not web_address(url), "the url is not http or https"),
         (followers is not None and followers < 0, "followers is negative"),
+        (followers is not None and followers > MOST, "followers is too large a number"),
     ):
         if wrong:
             raise ValueError(reason)
     return Post(
-        platform=(exported.platform or platform).strip().lower(),
+        platform=clean(exported.platform or platform, MAX_PLATFORM).lower(),
         native_id=native_id,
         url=url,
         author=PostAuthor(
@@ -120,10 +129,10 @@ def to_post(exported: Exported, now: datetime, origin: Origin, platform: str = "
 
 def _moment(said: str | float) -> datetime:
     try:
-        if isinstance(said, str):
+        if isinstance(said, str) and not _SECONDS.fullmatch(said.strip()):
             moment = datetime.fromisoformat(said.strip())
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return datetime.fromtimestamp(said, UTC)
+        return datetime.fromtimestamp(float(said), UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError("created_at is not a time like 2026-11-21T10:00:00Z") from error
 

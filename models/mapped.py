@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from models.exported import TOO_DEEP
+
 EDIT: Final = frozenset({"edit", "edited", "update", "updated", "changed"})
 DELETION: Final = frozenset({"deletion", "delete", "deleted", "remove", "removed", "destroyed"})
 
@@ -26,6 +28,8 @@ def rows(body: bytes, wanted: Wanted) -> list[Any]:
         said = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
     found = reached(said, wanted.items) if wanted.items else said
     if found is None:
         raise ValueError(f"there is nothing at {wanted.items}")

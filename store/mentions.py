@@ -135,7 +135,7 @@ async def search(
     session: AsyncSession, words: str, brand_ids: Iterable[int], limit: int = 50
 ) -> list[tuple[Mention, Author, MentionBrand]]:
     """The newest mentions that hold all the words, the last one perhaps unfinished; folded as the matcher folds."""
-    terms = fold(words).replace('"', " ").split()
+    terms = fold(clean(words)).replace('"', " ").split()
     terms = [term for term in terms if any(c.isalnum() for c in term)]
     if not terms:
         return []
@@ -167,12 +167,17 @@ async def newest(
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-async def known(session: AsyncSession, posts: Iterable[Post | Deletion]) -> set[Key]:
-    """Which of these are mentions already: edits and deletions of the rest are nobody's business."""
+async def known(session: AsyncSession, posts: Iterable[Post | Deletion], *, but: str = "") -> set[Key]:
+    """Which of these are mentions already: edits and deletions of the rest are nobody's business. With `but`, which of them
+    another connection than that one brought."""
     keys = [(post.platform, post.native_id) for post in posts]
     found: set[Key] = set()
     for start in range(0, len(keys), BATCH):
-        found |= (await _ids(session, keys[start : start + BATCH])).keys()
+        some = keys[start : start + BATCH]
+        wanted = select(Mention.platform, Mention.native_id).where(
+            tuple_(Mention.platform, Mention.native_id).in_(some), Mention.connection != but
+        )
+        found |= {(row.platform, row.native_id) for row in await session.execute(wanted)}
     return found
 
 

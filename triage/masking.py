@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 MASKS: Final = (
-    ("email", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")),
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+")),
     ("link", re.compile(r"https?://\S+|www\.\S+")),
     ("handle", re.compile(r"(?<!\w)@[\w.]*\w")),
     ("account", re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{2,5}){3,8}\b")),

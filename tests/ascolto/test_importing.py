@@ -1,14 +1,17 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from conftest import House
 from rich.progress import Progress
 
-from ascolto import importing
+from ascolto import exporting, importing
+from ascolto.house import utc_now
 from ascolto.importing import Report, import_rows
 from config.settings import Settings
 from models.case import Alert, Case
+from models.exported import from_columns, from_json
 from models.mention import Mention
 
 
@@ -152,3 +155,35 @@ async def test_without_a_brand_the_queries_decide(house: House, tmp_path: Path):
     file.write_text(json.dumps(row(1, text="viva ferroviola")) + "\n" + json.dumps(row(2, text="altro")))
     report = await bring(house, file, brand="")
     assert (report.new, report.unmatched) == (1, 1)
+
+
+def test_seconds_since_1970_are_a_time_in_csv_too():
+    columns = {"platform": "x", "id": "1", "author": "an", "text": "ciao", "created_at": "1759312800"}
+    assert from_columns(columns, utc_now(), "import").created_at == datetime(2025, 10, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"metrics": {"a": ' + b"[" * 5_000, "nested too deeply"),
+        (json.dumps(row(1, author={"handle": "a", "followers": 2**63})).encode(), "too large"),
+        (json.dumps(row(1, url="http://[bad")).encode(), "not http"),
+    ],
+)
+def test_what_would_break_the_store_is_a_reason_and_no_crash(line: bytes, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        from_json(line, utc_now(), "import")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("ferroviola;=cmd|' /C calc'!A0", "ferroviola;'=cmd|' /C calc'!A0"),
+        ("uno\n+39 02", "uno\n'+39 02"),
+        ("-10% oggi; dai", "'-10% oggi; dai"),
+        ("3 - 2 = 1", "3 - 2 = 1"),
+    ],
+)
+def test_no_cell_of_an_export_runs_in_a_spreadsheet(text: str, cell: str):
+    assert exporting._cell(text) == cell

@@ -14,10 +14,19 @@ from models.errors import Rejected, Unavailable
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "64:ff9b::7f00:1", "2002:7f00:1::", "fe80::1%eth0", "not an address",
+        "64:ff9b:1::7f00:1", "fec0::1", "::127.0.0.1", "168.63.129.16",
     ],
 )  # fmt: skip
 def test_our_own_network_is_not_public(address: str):
     assert not is_public(address)
+
+
+@pytest.mark.parametrize("url", ["http://..it/", "http://\x00/", "http://a" + "b" * 80 + ".it/"])
+async def test_what_cannot_be_a_host_is_refused_in_our_words(url: str):
+    fetcher = Fetcher()
+    with pytest.raises((Rejected, Unavailable)):
+        await fetcher.get(url)
+    await fetcher.close()
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])

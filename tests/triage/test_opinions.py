@@ -1,5 +1,7 @@
 """Second opinions, against a server that speaks chat completions on loopback."""
 
+import time
+
 import pytest
 from conftest import House, MarkReader
 from platforms.chat import ChatServer
@@ -217,3 +219,10 @@ def test_what_is_masked_is_what_points_at_a_person(text: str, left: str):
 )
 def test_only_one_plain_word_is_an_answer(answer: str, label: str | None):
     assert understood(answer) == label
+
+
+@pytest.mark.parametrize("text", ["_" * 20_000, "a@" * 10_000, "1 " * 10_000 + "x", "A1" * 10_000, "@" + "." * 20_000])
+def test_masking_takes_no_longer_for_what_is_made_to_take_long(text: str):
+    spent = time.process_time()
+    masked(text)
+    assert time.process_time() - spent < 0.5
