@@ -1,6 +1,7 @@
 """`ascolto check`: everything is tried once, and what is wrong is said with what to do."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable
 from typing import Final
 
@@ -11,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ascolto.house import utc_now
+from ascolto.lock import RunLock
+from ascolto.logs import redaction
 from ascolto.platforms import Tools, build
 from ascolto.printing import print_json
 from ascolto.reader import chat_of, reader_of
@@ -20,6 +23,7 @@ from connections.http import session as http_session
 from connections.webhooks import WebhookDoor
 from models.catalogue import Brand, Catalogue, Fact
 from models.errors import EdgeError, OperatorError, Rejected, Unauthorized
+from models.text import clean
 from store import catalogue as catalogues
 from store import schema
 from store.engine import Store
@@ -40,12 +44,17 @@ class Finding(msgspec.Struct, frozen=True):
 
 def check(settings: Settings, *, json: bool) -> int:
     """Prints the findings; returns 1 when anything is wrong."""
-    findings = asyncio.run(_check(settings))
+    findings = [_shown(finding) for finding in asyncio.run(_check(settings))]
     if json:
         print_json(findings)
     else:
         _print(findings)
     return int(any(finding.state == "wrong" for finding in findings))
+
+
+def _shown(finding: Finding) -> Finding:
+    """Far sides' words, without secrets that they echo and without what would steer a terminal."""
+    return msgspec.structs.replace(finding, said=redaction.hide(clean(finding.said)), fix=redaction.hide(finding.fix))
 
 
 def _print(findings: list[Finding]) -> None:
@@ -65,8 +74,14 @@ async def _check(settings: Settings) -> list[Finding]:
     if findings[0].state == "wrong":
         return findings
     catalogue = await _catalogue(settings)
-    findings += [*_brands(settings, catalogue), *_loopback(settings), await _model(settings)]
-    return [*findings, *await _connections(settings)]
+    running = _running(settings)
+    findings += [
+        *_brands(settings, catalogue),
+        *_loopback(settings),
+        *_ports(settings, running),
+        await _model(settings),
+    ]
+    return [*findings, *await _connections(settings, running)]
 
 
 async def _database(settings: Settings) -> Finding:
@@ -98,8 +113,15 @@ async def _catalogue(settings: Settings) -> Catalogue:
         await store.close()
 
 
+def _queries(brand: Brand) -> str:
+    return "1 query" if len(brand.queries) == 1 else f"{len(brand.queries)} queries"
+
+
 def _brands(settings: Settings, catalogue: Catalogue) -> list[Finding]:
     findings = []
+    if settings.default_brand and catalogue.brands.id_of(settings.default_brand) is None:
+        said = f"There is no brand {settings.default_brand}."
+        findings.append(Finding("default_brand", "wrong", said, "Apply it, or correct `default_brand`."))
     names = {connection.name: connection for connection in settings.connections}
     served = {slug for _, queue in catalogue.queues for slug in queue.brands}
     for _, brand in catalogue.brands:
@@ -110,9 +132,9 @@ def _brands(settings: Settings, catalogue: Catalogue) -> list[Finding]:
             problems.append("it has no query, so nothing is heard of it")
         if brand.slug not in served:
             problems.append("no queue serves it, so its cases are nobody's")
-        state, said = ("warning", "; ".join(problems)) if problems else ("ok", f"{len(brand.queries)} queries")
+        state, said = ("warning", "; ".join(problems)) if problems else ("ok", _queries(brand))
         findings.append(Finding(f"brand {brand.slug}", state, said, "Mend it with ascolto apply." if problems else ""))
-    if not findings:
+    if not catalogue.brands:
         findings.append(Finding("brands", "warning", "There is no brand yet.", "Add one: ascolto apply brands.toml"))
     for connection in settings.connections:
         if connection.brand and catalogue.brands.id_of(connection.brand) is None:
@@ -126,6 +148,31 @@ def _brands(settings: Settings, catalogue: Catalogue) -> list[Finding]:
                     Finding(f"queue {queue.slug}", "wrong", said, "Correct `chats`, or add the connection.")
                 )
     return findings
+
+
+def _running(settings: Settings) -> bool:
+    """Whether an Ascolto runs on this database: the ports are its own then."""
+    lock = RunLock(settings.store.path)
+    try:
+        lock.take()
+    except OperatorError:
+        return True
+    lock.release()
+    return False
+
+
+def _ports(settings: Settings, running: bool) -> list[Finding]:
+    if running:
+        return [Finding("web desk", "ok", "Ascolto is running on this database.")]
+    host, port = settings.web.host, settings.web.port
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return []
+    except OSError as error:
+        said = f"{host}:{port} cannot be listened on: {error.strerror or error}"
+        return [
+            Finding("web desk", "wrong", said, "Choose another `port` under [web], or end the program that holds it.")
+        ]
 
 
 def _loopback(settings: Settings) -> list[Finding]:
@@ -152,8 +199,8 @@ async def _model(settings: Settings) -> Finding:
     return Finding("sentiment", "ok", f"{sentiment.model}, for {', '.join(sentiment.languages)}")
 
 
-async def _connections(settings: Settings) -> list[Finding]:
-    door = WebhookDoor(settings.webhooks.host, settings.webhooks.port)
+async def _connections(settings: Settings, running: bool) -> list[Finding]:
+    door = WebhookDoor(settings.webhooks.host, 0 if running else settings.webhooks.port)
     async with http_session() as http:
         tools = Tools(http, door, utc_now)
         found = await asyncio.gather(*(_connection(section, tools) for section in settings.connections))

@@ -1,5 +1,6 @@
 """The command line: what there is to type. What each command does stands in a file of its own, loaded when it is called."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,8 @@ Brand = Annotated[
     str, typer.Option("--brand", "-b", help="A brand's slug; without it the default brand of the settings.")
 ]
 DEFAULT = Path("ascolto.toml")
+_OPERATORS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC}
+"""What is wrong with a file that somebody named, and no bug of ours."""
 
 
 def main() -> None:
@@ -34,6 +37,11 @@ def main() -> None:
         app()
     except OperatorError as error:
         _complain(error.problem, error.fix)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None or error.errno not in _OPERATORS:
+            raise
+        _complain(f"{error.filename}: {error.strerror}.")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -67,7 +75,7 @@ def _reader(config: Path) -> Any:
     """The reader's settings; where there is no settings file yet, as it is shipped."""
     from config.settings import Sentiment
 
-    return _settings(config).sentiment if config.exists() else Sentiment()
+    return Sentiment() if config == DEFAULT and not config.exists() else _settings(config).sentiment
 
 
 @app.callback(invoke_without_command=True)
@@ -82,7 +90,7 @@ def version(
 @app.command()
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Play a whole day at once and print it.")] = False,
-    minutes: Annotated[float, typer.Option(help="How long the day takes on the web desk.")] = 6.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long the day takes on the web desk.")] = 6.0,
     port: Annotated[int, typer.Option(help="The web desk's port; 0 takes any free one.")] = 8420,
 ) -> None:
     """A fictional brand's day, through the real pipeline, on this machine only."""
@@ -236,7 +244,9 @@ def restore(copy: Annotated[Path, typer.Argument(help="What backup wrote.")], co
 @query_app.command(name="test")
 def query_test(
     query: Annotated[str, typer.Argument(help="The query, in quotes.")],
-    file: Annotated[Path | None, typer.Argument(help="Lines of text or JSONL; without it, standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Lines of text or JSONL; without it, or with -, standard input.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Which lines a query matches, and why."""

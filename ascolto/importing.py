@@ -55,16 +55,16 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def import_file(settings: Settings, file: Path, brand: str, *, read: bool, json: bool) -> int:
-    """Returns 0 also when rows were set aside: they are in the .rejected.jsonl file, and said."""
+    """Returns 0 also when some rows were set aside: they are in the .rejected.jsonl file, and said; 1 when all were."""
     if not file.is_file():
-        raise OperatorError(f"There is no file {file}.")
+        raise OperatorError(f"{file} is a folder." if file.is_dir() else f"There is no file {file}.")
     report = asyncio.run(_import(settings, file, brand, read=read, quiet=json))
     if json:
         print_json(report)
-        return 0
+        return _code(report)
     again = f" (begun again at row {report.resumed_at})" if report.resumed_at else ""
     typer.echo(
-        f"{report.rows} rows{again}: {report.new} new, {report.duplicates} known already, {report.rejected} set aside."
+        f"{_rows(report.rows)}{again}: {report.new} new, {report.duplicates} known already, {report.rejected} set aside."
     )
     if report.unmatched:
         typer.echo(f"{report.unmatched} concern no brand and were not kept; --brand keeps them all.")
@@ -72,7 +72,15 @@ def import_file(settings: Settings, file: Path, brand: str, *, read: bool, json:
         typer.echo(f"Rows set aside, with the reason: {rejects_of(file)}")
     if report.read:
         typer.echo(f"{report.read} read for their sentiment.")
-    return 0
+    return _code(report)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _code(report: Report) -> int:
+    return int(0 < report.rows == report.rejected)
 
 
 def rejects_of(file: Path) -> Path:

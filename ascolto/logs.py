@@ -11,6 +11,19 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN: Final = "•••"
 
+_QUERIED: Final = (
+    "api_key",
+    "apikey",
+    "key",
+    "token",
+    "access_token",
+    "auth",
+    "secret",
+    "sig",
+    "signature",
+    "password",
+)
+"""What secrets are called in addresses."""
 _SECRETS: Final = re.compile(
     r"(?:bot)?\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram
     r"|xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+"  # Slack
@@ -20,6 +33,7 @@ _SECRETS: Final = re.compile(
     r"|v1=[0-9a-f]{64}"
     r"|(?<=/enter/)[\w-]{16,}"  # login links
     r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # names and passwords in addresses
+    + "".join(rf"|(?<=[?&]{name}=)[^&\s'\"]+" for name in _QUERIED)
 )
 _KEYS: Final = frozenset({"text", "body", "token", "password", "secret", "authorization", "cookie", "message_text"})
 

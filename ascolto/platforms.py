@@ -4,6 +4,7 @@ Adding one: a section in config/settings.py, a function here, and the files that
 nobody loads seven SDKs to run one.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from models.errors import OperatorError
 from responders import Voice
 from triage.mirroring import Looks as Mirrored
 
+_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -32,6 +35,11 @@ class Tools:
 
     def secret(self, name: str) -> str:
         found = self.find_secret(name)
+        if found is None and not _NAME.fullmatch(name):  # perhaps the secret itself, and not to be shown
+            raise OperatorError(
+                "What stands there is no name of an environment variable.",
+                "Name the variable that holds the secret, like TELEGRAM_TOKEN; never write the secret itself there.",
+            )
         if found is None:
             raise OperatorError(
                 f"The environment variable {name} is not set.", f"Set {name}, or {name}_FILE to a file that holds it."

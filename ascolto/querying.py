@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import typer
@@ -42,9 +43,12 @@ def test(query: str, file: Path | None, *, json: bool) -> int:
 
 
 def _lines(file: Path | None) -> Iterator[str]:
-    if file is not None and not file.exists():
+    if file is None or str(file) == "-":
+        raw: BinaryIO = sys.stdin.buffer
+    elif file.exists():
+        raw = file.open("rb")
+    else:
         raise OperatorError(f"There is no file {file}.")
-    raw = sys.stdin.buffer if file is None else file.open("rb")
     with raw:
         for line in raw:
             text = line.decode("utf-8", errors="replace").rstrip("\r\n")

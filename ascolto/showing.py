@@ -177,4 +177,6 @@ def _cell(column: str, value: object) -> str:
         return "–"
     if column == "text":
         return one_line(str(value), 160)
-    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "astimezone") else str(value)
+    if column == "due":
+        return f"{value.astimezone():%d %b %H:%M}" if isinstance(value, dt.datetime) else str(value)
+    return f"{value.astimezone():%Y-%m-%d %H:%M}" if isinstance(value, dt.datetime) else str(value)

@@ -15,8 +15,10 @@ from typing import Final, TypeVar
 
 import structlog
 
+from ascolto.logs import redaction
 from models.errors import OperatorError, Paused, Rejected, Unauthorized, Unavailable
 from models.source import Health, Kind
+from models.text import clean
 from store.sources import Seen
 
 T = TypeVar("T")
@@ -32,6 +34,8 @@ LONGEST_HUMAN: Final = 1800.0
 """Seconds between looks whether a human has mended what only a human can, doubling: platforms ban who knocks all day."""
 PAUSE: Final = 3600.0
 """Seconds for which a far side may put us off at once, and between looks whether what is paused may go on."""
+LONGEST_REASON: Final = 500
+"""Characters."""
 DRAIN: Final = 8.0
 """Seconds that everything together has to finish what it has in hand."""
 
@@ -70,7 +74,8 @@ class Watch:
                 log.info("back", what=self.label)
 
     def bad(self, health: Health, reason: str, fix: str = "", wait: float | None = None) -> None:
-        """It does not; said in the log once, however often it is tried."""
+        """It does not; said in the log once, however often it is tried. The far side's words are a stranger's."""
+        reason = redaction.hide(clean(reason, LONGEST_REASON))
         news = (self.health, self.reason) != (health, reason)
         self._become(health, reason, fix, None if wait is None else self.now() + timedelta(seconds=wait))
         if news:

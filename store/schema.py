@@ -43,6 +43,7 @@ def prepare(path: Path) -> Path | None:
                 "Install that version again, or bring back an older copy: ascolto restore COPY",
             )
         copy = _copy_aside(path, now) if now is not None else None
+        path.touch(mode=0o600)  # what people wrote to a brand in private is nobody else's on this machine
         migrate(path)
     except sqlite3.DatabaseError as error:
         raise (explain(path, error) or error) from error
@@ -90,7 +91,10 @@ def backup(path: Path, copy: Path) -> None:
         raise OperatorError(f"{copy} exists already.", "Name another file.")
     if not path.exists():
         raise OperatorError(f"There is no database at {path}.", "Name another with --config.")
+    if not copy.parent.is_dir():
+        raise OperatorError(f"There is no folder {copy.parent}.", "Make it, or name another file.")
     beside = copy.with_name(copy.name + ".part")
+    beside.touch(mode=0o600)
     try:
         with _open(path) as source, closing(sqlite3.connect(beside)) as target:
             source.backup(target)

@@ -20,6 +20,7 @@ from config.settings import Settings
 from config.settings import Square as SquareSection
 from config.settings import Store as StoreSection
 from config.settings import Web as WebSection
+from models.errors import OperatorError
 from store import catalogue, members
 
 ME: Final = "ana"
@@ -33,7 +34,12 @@ def headless() -> int:
 def interactive(minutes: float, port: int) -> int:
     configure("warning")
     with tempfile.TemporaryDirectory(prefix="ascolto-demo-") as folder:
-        asyncio.run(_interactive(Path(folder), minutes, port))
+        try:
+            asyncio.run(_interactive(Path(folder), minutes, port))
+        except OperatorError as error:
+            if f":{port}:" not in error.problem:
+                raise
+            raise OperatorError(error.problem, "Take any free port:  ascolto demo --port 0") from error
     return 0
 
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from unittest import mock
 import pytest
 
 from ascolto.cli import main
+from ascolto.lock import RunLock
+from config.settings import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +88,8 @@ def test_a_newcomer_begins(here: Path):
     assert "new: brand caffe-dell-ortica" in done.stdout
     assert run("init", "--brand", "x").returncode == 1, "it does not write over what is there"
 
+    settings = (here / "ascolto.toml").read_text()
+    (here / "ascolto.toml").write_text(settings.replace("port = 8420", "port = 0"))  # somebody may be using that one
     checked = run("check", "--json")
     findings = {finding["what"]: finding for finding in json.loads(checked.stdout)}
     assert checked.returncode == 0
@@ -124,6 +129,60 @@ def test_check_says_in_words_what_to_mend(here: Path, toml: str, said: str):
     assert done.returncode == 1
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_check_names_a_port_that_is_taken_and_a_default_brand_that_is_not(here: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        (here / "ascolto.toml").write_text(f'default_brand = "nope"\n[web]\nport = {taken.getsockname()[1]}\n')
+        done = run("check")
+    assert done.returncode == 1
+    assert "cannot be listened on" in done.stdout
+    assert "There is no brand nope" in done.stdout
+
+
+def test_check_does_not_take_a_running_ascolto_for_another_program(here: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ASCOLTO_WEBHOOK_SECRET", "0123456789abcdef")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (here / "ascolto.toml").write_text(
+            f'[web]\nport = {port}\n[webhooks]\nport = {port}\n[[connections]]\nname = "site"\nplatform = "webhook"\n'
+        )
+        lock = RunLock(load(here / "ascolto.toml").store.path)
+        lock.take()
+        done = process("check")
+        lock.release()
+    assert done.returncode == 0, done.stdout
+    assert "is running" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("export", "nowhere/x.jsonl"), "nowhere/x.jsonl"),
+        (("apply", "."), "."),
+        (("backup", "nowhere/b.db"), "There is no folder nowhere"),
+        (("import", "."), "is a folder"),
+        (("classify", "-c", "nofile.toml"), "There is no nofile.toml"),
+    ],
+)
+def test_a_wrong_file_is_named_and_no_trace_is_shown(here: Path, command: tuple[str, ...], said: str):
+    run("init", "--brand", "Ferroviola")
+    done = process(*command)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_which_nothing_can_be_taken_is_a_failure(here: Path):
+    run("init", "--brand", "Ferroviola")
+    (here / "x.csv").write_text("a,b,c\n1,2,3\n")
+    assert run("import", "x.csv").returncode == 1
+
+
+def test_the_database_is_its_owners_alone(here: Path):
+    run("init", "--brand", "Ferroviola")
+    [database] = here.glob("*.db")
+    assert database.stat().st_mode & 0o077 == 0
 
 
 def test_apply_is_all_or_nothing(here: Path):

@@ -16,8 +16,9 @@ SECRETS = [
     "v1=" + "ab" * 32,
     "http://127.0.0.1:8420/enter/2ZPYEu4-UtA-t5MBJ72Mspyj6Lel9s6MmZ5bk7OUhnQ",
     "https://ana:hunter22@example.com/feed",
+    "https://example.com/feed?lang=it&api_key=sesame77&x=1",
 ]
-PARTS = ["AAF-abcdef", "xoxb-1234", "xapp-1-A", "abc.def", "eyJzdWIi", "abababab", "2ZPYEu4", "hunter22"]
+PARTS = ["AAF-abcdef", "xoxb-1234", "xapp-1-A", "abc.def", "eyJzdWIi", "abababab", "2ZPYEu4", "hunter22", "sesame77"]
 
 PROGRAM = """
 import json, logging, sys
