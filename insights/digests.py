@@ -18,6 +18,7 @@ from models.desk import Chart, Digest, Point
 from models.learned import Learned
 from models.mention import Author, Mention, MentionBrand
 from models.text import one_line
+from store import cases
 from triage import cards, wording
 from triage.turn import Turn
 
@@ -241,11 +242,11 @@ async def _muted(turn: Turn, brands: Sequence[int], period: Period, t: Translato
 
 
 async def _to_answer(turn: Turn, brands: Sequence[int], most: int, t: Translator) -> list[str]:
-    """The worst of those that wait."""
+    """The worst of those that wait; of a storm the first, as in the queue."""
     found = await turn.session.execute(
         select(Case, Author.handle)
         .join(Author, Author.id == Case.author_id)
-        .where(Case.brand_id.in_(brands), Case.state.in_(("waiting", "claimed")))
+        .where(Case.brand_id.in_(brands), Case.state.in_(("waiting", "claimed")), cases.first_of_storm())
         .order_by(Case.rank.desc())
         .limit(most)
     )

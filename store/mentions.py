@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, select, text, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Case, CaseEvent, Reply, ReplyVersion
@@ -134,21 +134,31 @@ async def empty(session: AsyncSession, deletion: Deletion, now: datetime) -> Wri
 async def search(
     session: AsyncSession, words: str, brand_ids: Iterable[int], limit: int = 50
 ) -> list[tuple[Mention, Author, MentionBrand]]:
-    """The newest mentions that hold all the words, the last one perhaps unfinished; folded as the matcher folds."""
+    """The newest mentions that hold all the words, the last one perhaps unfinished; folded as the matcher folds. `author:anna`
+    are those of anna alone, and one word finds hers, too."""
     terms = fold(clean(words)).replace('"', " ").split()
-    terms = [term for term in terms if any(c.isalnum() for c in term)]
-    if not terms:
+    by = [term.removeprefix("author:").lstrip("@") for term in terms if term.startswith("author:")]
+    terms = [term for term in terms if any(c.isalnum() for c in term) and not term.startswith("author:")]
+    if not terms and not by:
         return []
-    match = " ".join(f'"{term}"' for term in terms[:-1]) + f' "{terms[-1]}"*'
-    found = select(text("rowid")).select_from(text("mention_search")).where(text("mention_search MATCH :match"))
+    wanted: ColumnElement[bool] = true()
+    match = ""
+    if terms:
+        match = " ".join(f'"{term}"' for term in terms[:-1]) + f' "{terms[-1]}"*'
+        found = select(text("rowid")).select_from(text("mention_search")).where(text("mention_search MATCH :match"))
+        wanted = Mention.id.in_(found.scalar_subquery())
+    if by:
+        wanted = wanted & func.lower(Author.handle).in_(by)
+    elif len(terms) == 1:
+        wanted = wanted | (func.lower(Author.handle) == terms[0].lstrip("@"))
     rows = await session.execute(
         select(Mention, Author, MentionBrand)
         .join(Author, Author.id == Mention.author_id)
         .join(MentionBrand, MentionBrand.mention_id == Mention.id)
-        .where(Mention.id.in_(found.scalar_subquery()), MentionBrand.brand_id.in_(list(brand_ids)))
+        .where(wanted, MentionBrand.brand_id.in_(list(brand_ids)))
         .order_by(Mention.created_at.desc())
         .limit(limit),
-        {"match": match},
+        {"match": match} if match else {},
     )
     return [(row[0], row[1], row[2]) for row in rows]
 

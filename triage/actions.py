@@ -15,7 +15,7 @@ from models.case import Case
 from models.errors import Refused
 from models.mention import Author, AuthorMute, Mention, MentionBrand, Sentiment
 from models.text import clean, fold
-from triage import alerts, cards, cases, guards
+from triage import alerts, cards, cases, cues, guards
 from triage.calling import absence, next_call
 from triage.guards import CLAIM_MINUTES
 from triage.matching import BY_HAND
@@ -167,7 +167,9 @@ async def correct(
         raise Refused("There is no such mention in this case.")
     before = read.felt
     read.corrected, read.corrected_by = sentiment, member_id
-    case.sentiment = sentiment
+    mention = await turn.session.get_one(Mention, read.mention_id)
+    read.intent = cues.intent(mention.text, cues.found(mention.text), sentiment, read.intent or "")
+    case.sentiment, case.intent = sentiment, read.intent
     await cases.weigh(turn, case)
     turn.note(case, "corrected", member_id, was=before or "", now=sentiment)
     return case

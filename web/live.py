@@ -113,6 +113,8 @@ class Live:
             if brand in brands:
                 async with visit.house.store.reading() as session:
                     alert = await session.get_one(Alert, number)
+                if alert.grouped_in is not None:  # it stands on the card of another like it, or was muted
+                    continue
                 said = wording.alert(alert.kind, alert.reason, visit.t)
                 data = msgspec.json.encode({"case": alert.case_id, "said": f"#{alert.case_id} · {said}"})
                 await response.write(b"event: alert\ndata: %b\n\n" % data)

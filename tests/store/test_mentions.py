@@ -164,3 +164,20 @@ async def test_a_post_heard_twice_in_one_breath_concerns_all_that_it_concerned(h
     async with house.store.reading() as session:
         rows = (await session.execute(select(MentionBrand.brand_id, MentionBrand.query))).all()
     assert sorted(map(tuple, rows)) == [(house.brand(), "to us"), (house.brand("panegrano"), "name")]
+
+
+async def test_a_search_finds_who_wrote_it_too(house: House):
+    await house.hear(
+        house.post("ferroviola ok", author="Sara_Lin"), house.post("ferroviola, diceva sara_lin", author="ugo")
+    )
+    brands = [house.brand()]
+    async with house.store.reading() as session:
+        for words, authors in (
+            ("sara_lin", {"Sara_Lin", "ugo"}),
+            ("@sara_lin", {"Sara_Lin", "ugo"}),
+            ("author:sara_lin", {"Sara_Lin"}),
+            ("author:@sara_lin ok", {"Sara_Lin"}),
+            ("author:ugo ok", set()),
+            ("author:", set()),
+        ):
+            assert {author.handle for _, author, _ in await search(session, words, brands)} == authors, words
