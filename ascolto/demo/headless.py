@@ -54,6 +54,12 @@ WORDS: Final = {
     "ro": "{author} ne pare rău, aveți dreptate să ne scrieți. Trimiteți-ne în privat cursa și data și verificăm. {link}",
     "en": "{author} we are sorry, you are right to tell us. Send us coach and date privately and we will look into it. {link}",
 }
+CALM: Final = {
+    "it": "{author} buongiorno e grazie di averci scritto! Ci mandi in privato qualche dettaglio e le rispondiamo. {link}",
+    "ro": "{author} bună ziua și mulțumim că ne-ați scris! Trimiteți-ne în privat câteva detalii și vă răspundem. {link}",
+    "en": "{author} hello and thank you for writing! Send us a few details privately and we will get back to you. {link}",
+}
+"""To whoever does not complain."""
 
 Step = Callable[[], Awaitable[None]]
 
@@ -257,12 +263,8 @@ class Day:
         if shown.state != "claimed":
             return
         best = shown.suggestions[0] if shown.suggestions else None
-        language = shown.language if shown.language in WORDS else "en"
-        text = (
-            best.text
-            if best
-            else WORDS[language].format(author=f"@{shown.author}", link="https://vialunga.example/aiuto")
-        )
+        words = (WORDS if shown.sentiment == "negative" else CALM)[shown.language if shown.language in WORDS else "en"]
+        text = best.text if best else words.format(author=f"@{shown.author}", link="https://vialunga.example/aiuto")
         text += f" — {slug.capitalize()}"
         reply = await self._draft_and_approve(number, slug, text, best.code if best else None)
         begin = f"begins from “{best.code}”" if best else "writes"
