@@ -47,6 +47,9 @@ HEADS: Final = 12
 ALL: Final = "all"
 
 
+NO_DATA: Final = "There are no sets under {data}: DATA is the folder that holds sentiment/train and sentiment/val."
+
+
 class Making:
     """One run: what is read once, and where things are left."""
 
@@ -58,16 +61,17 @@ class Making:
         work.mkdir(parents=True, exist_ok=True)
         self.written = sets.written()
         self.validation = sets.public(data, "val")
+        if not self.validation:
+            raise SystemExit(NO_DATA.format(data=data))
+        self.validation |= sets.held()
         leaks = sets.Leaks(example.text for known in self.validation.values() for example in known)
         train = sets.public(data, "train", free_only=free_only)
-        if not train or not self.validation:
-            raise SystemExit(
-                f"There are no sets under {data}: DATA is the folder that holds sentiment/train and sentiment/val."
-            )
+        if not train:
+            raise SystemExit(NO_DATA.format(data=data))
         self.train = {name: sets.without_leaks(known, leaks) for name, known in train.items()}
         self.pairs = [pair for pair in sets.pairs(data) if pair.english not in leaks and pair.other not in leaks]
-        self.always = [e for name, known in self.written.items() if name[-1] == sets.ALWAYS for e in known]
-        self.folds = sorted({name[-1] for name in self.written} - {sets.ALWAYS})
+        self.always = [e for name, known in self.written.items() if name[-1] in sets.ALWAYS for e in known]
+        self.folds = sorted({name[-1] for name in self.written} - {*sets.ALWAYS})
 
     def outside(self, fold: str) -> list[Example]:
         """Written posts of all files but those of a fold; of all files for ALL."""
