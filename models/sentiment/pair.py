@@ -22,9 +22,9 @@ from models.sentiment.occlusion import without_each
 
 FOLDER: Final = Path(__file__).parent / "bundled"
 FORMAT: Final = 1
-PIECES_TRIED: Final = 640
+PIECES_TRIED: Final = 420
 FEWEST_TRIED: Final = 3
-"""What is left out to see what it meant: so many pieces in all cost about 50 ms."""
+"""What is left out to see what it meant: so many pieces in all cost less than 50 ms on a processor with AVX2 alone."""
 
 
 class Proportion(msgspec.Struct, frozen=True):
