@@ -9,7 +9,7 @@ demo: .venv/base ## A fictional brand's day on this machine; make demo ARGS=--he
 	@.venv/bin/ascolto demo $(ARGS)
 
 test: .venv/test ## All tests; what they lack they skip, and say so.
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv/dev ## Lint, formatting, types and the directions of imports.
 	@.venv/bin/ruff check .

@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 from conftest import House
 
-from models.case import Case, Reply
+from models.case import Alert, Case, Reply
 from models.catalogue import Contents, Member
 from models.errors import Refused
 from models.mention import Mention, MovedBy
@@ -228,6 +228,22 @@ async def test_open_pages_are_told_what_changed_and_only_what_is_theirs(desk, ho
                 said = b""
                 while b"changed" not in said:
                     said += await his.content.readline()
+
+
+async def test_alerts_that_stand_on_anothers_card_do_not_pop_up(desk, house: House):
+    ana = await desk.enter("ana")
+    async with ana.get("/events") as hers:
+        await hers.content.readline()
+        for n in range(6):
+            await house.case(f"Ferroviola: preso fuoco il treno numero {n * 7} (-)", author=f"a{n}")
+        alone = [alert for alert in await house.all(Alert) if alert.grouped_in is None]
+        assert 0 < len(alone) < len(await house.all(Alert))
+        told = b""
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5):
+                while True:
+                    told += await hers.content.readline()
+        assert told.count(b"event: alert") == len(alone)
 
 
 async def test_a_page_with_an_open_stream_does_not_hold_up_the_end(desk):
