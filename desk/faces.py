@@ -71,7 +71,7 @@ def standing(card: Card, m: Markup, t: Translator) -> list[str]:
         if reply.state == "published" and reply.url.startswith(("http://", "https://")):
             lines.append("✅ " + m.link(t("see it there"), reply.url))
         if reply.error:
-            lines.append("⚠️ " + m.safe(one_line(reply.error, 300)))
+            lines.append("⚠️ " + m.safe(one_line(t(reply.error), 300)))
     notes = [event for event in card.events if event.kind == "noted"]
     return [*lines, *("📝 " + m.safe(one_line(note.text, 300)) for note in notes[-1:])]
 

@@ -16,7 +16,7 @@ from models.errors import Paused, Rejected, Unauthorized, Unavailable, Uncertain
 from models.mention import Author, Mention
 from models.reply import Address, Found, Outgoing
 from store.engine import Store
-from triage import guards, replying
+from triage import guards, replying, wording
 from triage.life import after
 from triage.turn import Turn
 
@@ -174,10 +174,10 @@ class Mouth:
 
 def _changed(reply: Reply, mention: Mention) -> str:
     if mention.deleted_at is not None:
-        return "The post was deleted"
+        return wording.GONE
     since = reply.approved_at
     edited = mention.edited_at is not None and since is not None and mention.edited_at > since
-    return "The post was edited after this was approved: look at both again" if edited else ""
+    return wording.EDITED if edited else ""
 
 
 def _outgoing(reply: Reply, mention: Mention, author: Author) -> Outgoing:

@@ -18,6 +18,11 @@ def _(message: str) -> str:
     return message
 
 
+GONE: Final = _("The post was deleted.")
+EDITED: Final = _("The post was edited after this was approved: look at both again.")
+"""Why an approved reply was not published, of our own; platforms' reasons stand in their words."""
+
+
 SENTIMENT: Final = {"negative": _("negative"), "neutral": _("neutral"), "positive": _("positive")}
 
 INTENT: Final = {
