@@ -2,6 +2,8 @@
 
 import asyncio
 import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from ascolto.printing import print_json
 from config.settings import Settings
 from models.catalogue import Contents
 from models.errors import OperatorError
+from models.saved_reply import PLACES, left_open
 from store import catalogue, members, schema
 from store.catalogue import Change
 from store.engine import Store
@@ -31,7 +34,10 @@ def read(file: Path) -> Contents:
 
 
 def apply(settings: Settings, file: Path, *, json: bool) -> None:
-    changes = asyncio.run(_apply(settings.store.path, read(file)))
+    contents = read(file)
+    changes = asyncio.run(_apply(settings.store.path, contents))
+    for line in _left_open(contents):
+        typer.echo(line, err=True)
     if json:
         print_json(changes)
         return
@@ -39,6 +45,15 @@ def apply(settings: Settings, file: Path, *, json: bool) -> None:
         typer.echo(f"{change.what}: {change.kind} {change.slug}")
     if not changes:
         typer.echo("Everything stands as the file says already.")
+
+
+def _left_open(contents: Contents) -> Iterator[str]:
+    """A name that Ascolto does not fill may be meant so, or be a slip of the hand."""
+    for reply in contents.saved_replies:
+        for name in left_open(reply.text):
+            meant = get_close_matches(name, PLACES, 1)
+            hint = f" Did you mean {meant[0]}?" if meant else ""
+            yield f"! saved reply {reply.code} ({reply.language}): {{{{ {name} }}}} is left for whoever answers to fill in.{hint}"
 
 
 async def _apply(path: Path, contents: Contents) -> list[Change]:

@@ -30,6 +30,12 @@ def problem(text: str) -> str | None:
     return None
 
 
+def left_open(text: str) -> list[str]:
+    """The names in a saved reply that Ascolto does not fill: whoever answers does."""
+    named = {node.name for node in _JINJA.parse(text).find_all(nodes.Name)}
+    return sorted(named - {*PLACES})
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """The text with its places filled once; what strangers wrote goes in as words, whatever syntax it holds."""
     return _template(text).render({name: value for name, value in values.items() if value}).strip()

@@ -185,6 +185,19 @@ def test_the_database_is_its_owners_alone(here: Path):
     assert database.stat().st_mode & 0o077 == 0
 
 
+def test_apply_names_the_places_of_a_saved_reply_that_are_left_open(here: Path):
+    run("init", "--brand", "Ferroviola")
+    (here / "replies.toml").write_text(
+        '[[saved_replies]]\ncode = "x"\nbrand = "ferroviola"\nlanguage = "it"\n'
+        'text = "{{ autor }} la pratica {{ numero }} è aperta. {{ link }}"\n'
+    )
+    done = run("apply", "replies.toml")
+    assert done.returncode == 0
+    assert "{{ autor }} is left for whoever answers to fill in. Did you mean author?" in done.stderr
+    assert "{{ numero }} is left" in done.stderr
+    assert "link" not in done.stderr
+
+
 def test_apply_is_all_or_nothing(here: Path):
     run("init", "--brand", "Ferroviola")
     (here / "bad.toml").write_text(
