@@ -13,7 +13,7 @@ from typing import Any, Final
 import discord
 
 from connections.discord import Discord, Told, next_told
-from desk import Did, buttons, commands
+from desk import Did, buttons, commands, faces
 from desk import discord_cards as cards
 from insights import charts
 from languages import Translator
@@ -103,7 +103,9 @@ class DiscordDesk:
                 body = {**cards.said(outcome.said), "message_reference": _under(action)}
                 await self._connection.call("POST", MESSAGES, body, channel_id=action.chat)
             return
-        if outcome.editor is not None:
+        if len(outcome.editor or "") > cards.INPUT:  # cut to fit, it would come back without its end
+            await self._respond(action, SAY, cards.said(faces.too_long(t)))
+        elif outcome.editor is not None:
             await self._respond(action, WINDOW, cards.editor(case, outcome.editor, action.chat, t))
         elif outcome.preview is not None:
             await self._respond(action, SAY, cards.preview(outcome.preview, t))

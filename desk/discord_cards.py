@@ -118,7 +118,7 @@ def preview(shown: Preview, t: Translator) -> Body:
     head, remarks = safe(faces.preview_head(shown, t)), faces.remarks(shown, MARKUP, t)
     lines, row = [head, block, *remarks], buttons.on_preview(shown, t)
     if len("\n".join(lines)) > DESCRIPTION:
-        lines = [head, safe(t("It is too long for this chat: read and approve it on the web desk.")), *remarks]
+        lines = [head, safe(faces.too_long(t)), *remarks]
         row = [button for button in row if button.verb != "approve"]
     return _body(_embed(lines), [*map(_button, row)])
 

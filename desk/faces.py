@@ -145,6 +145,10 @@ def digest(view: DigestView, m: Markup, t: Translator) -> list[str]:
     return [m.bold(first), *("• " + m.safe(line) for line in rest), *link]
 
 
+def too_long(t: Translator) -> str:
+    return t("It is too long for this chat: read and approve it on the web desk.")
+
+
 def preview_head(shown: Preview, t: Translator) -> str:
     if shown.proposed and shown.was:
         return t("An approver has changed it. This would be published for #{case}:", case=shown.case)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from connections.slack import Envelope, Slack
-from desk import Did, buttons, commands
+from desk import Did, buttons, commands, faces
 from desk import slack_cards as cards
 from insights import charts
 from languages import Translator
@@ -91,6 +91,8 @@ class SlackDesk:
         case = outcome.case or action.case or 0
         if action.at == HOME:
             await self._connection.call("views.publish", user_id=action.who, view=cards.home(outcome.said))
+        elif len(outcome.editor or "") > cards.INPUT:  # cut to fit, it would come back without its end
+            await self._whisper(action, [], cards.safe(faces.too_long(t)))
         elif outcome.editor is not None:
             view = cards.editor(case, outcome.editor, action.chat, t)
             await self._connection.call("views.open", trigger_id=action.at, view=view)

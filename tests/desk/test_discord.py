@@ -21,7 +21,7 @@ from models.desk import CardPost, Chart, Point
 from models.errors import Unauthorized, Unavailable
 from responders.square import SquareVoice
 from store import desks
-from triage import actions, clock
+from triage import actions, clock, replying
 from triage.boards import Board
 from triage.desking import Preview
 from triage.publishing import Mouth
@@ -376,3 +376,13 @@ def test_nothing_leaves_the_block_in_which_a_reply_is_shown(ticks: int):
     block = words(discord_cards.preview(shown("ciao " + "`" * ticks + " ||no||"), translator("en")))
     assert block.count("```") == 2
     assert block.rindex("```") > block.index("||no||")
+
+
+async def test_a_draft_too_long_for_the_window_is_not_cut_to_fit(house: House, server: DiscordServer, desk: Desk):
+    case = await house.case()
+    await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo. " * 400)
+    await desk.redraw()
+    await server.press(desk.card(), "✍️", ANA)
+    await desk.act()
+    assert desk.answered()["type"] == 4
+    assert "web" in str(desk.answered()["data"])

@@ -403,3 +403,13 @@ async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_diges
     await house.do(digests.write_due)
     await desk.redraw()
     assert "• " in words(server.last(CHANNEL))
+
+
+async def test_a_draft_too_long_for_the_window_is_not_cut_to_fit(house: House, server: SlackServer, desk: Desk):
+    case = await house.case()
+    await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo. " * 400)
+    await desk.redraw()
+    await server.press(server.last(CHANNEL), "✍️", ANA)
+    await desk.act()
+    assert server.windows == []
+    assert "desk web" in words(server.whispers[-1]) or "web desk" in words(server.whispers[-1])
