@@ -15,7 +15,7 @@ from ascolto.house import utc_now
 from ascolto.lock import RunLock
 from ascolto.logs import redaction
 from ascolto.platforms import Tools, build
-from ascolto.printing import print_json
+from ascolto.printing import counted, print_json
 from ascolto.reader import chat_of, reader_of
 from config.settings import Connection, Drafting, SecondOpinion, Settings
 from connections.chat import Chat
@@ -113,10 +113,6 @@ async def _catalogue(settings: Settings) -> Catalogue:
         await store.close()
 
 
-def _queries(brand: Brand) -> str:
-    return "1 query" if len(brand.queries) == 1 else f"{len(brand.queries)} queries"
-
-
 def _brands(settings: Settings, catalogue: Catalogue) -> list[Finding]:
     findings = []
     if settings.default_brand and catalogue.brands.id_of(settings.default_brand) is None:
@@ -132,7 +128,9 @@ def _brands(settings: Settings, catalogue: Catalogue) -> list[Finding]:
             problems.append("it has no query, so nothing is heard of it")
         if brand.slug not in served:
             problems.append("no queue serves it, so its cases are nobody's")
-        state, said = ("warning", "; ".join(problems)) if problems else ("ok", _queries(brand))
+        state, said = (
+            ("warning", "; ".join(problems)) if problems else ("ok", counted(len(brand.queries), "query", "queries"))
+        )
         findings.append(Finding(f"brand {brand.slug}", state, said, "Mend it with ascolto apply." if problems else ""))
     if not catalogue.brands:
         findings.append(Finding("brands", "warning", "There is no brand yet.", "Add one: ascolto apply brands.toml"))

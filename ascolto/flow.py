@@ -76,15 +76,13 @@ async def write(house: House, ear: Ear, heard: Heard, *, quiet: bool) -> Written
     deletions = heard.deletions
     if edits or deletions:
         async with house.store.reading() as session:
-            known = await mentions.known(session, [*deletions, *heard.edits])
-        edits = [kept for kept in edits if kept.concerns or (kept.post.platform, kept.post.native_id) in known]
-        if ear.platform == "webhook":  # it names posts of any platform, and speaks for those alone that it brought
-            async with house.store.reading() as session:
-                others = await mentions.known(session, [*deletions, *heard.edits], but=ear.name)
-            known -= others
-            edits = [kept for kept in edits if (kept.post.platform, kept.post.native_id) not in others]
-        known |= {(kept.post.platform, kept.post.native_id) for kept in (*posts, *edits)}  # said and gone in one breath
-        deletions = tuple(gone for gone in deletions if (gone.platform, gone.native_id) in known)
+            known = await mentions.known(session, {p.key for p in heard.edits} | {gone.key for gone in deletions})
+            # A webhook names posts of any platform, and speaks for those alone that it brought.
+            others = await mentions.known(session, known, but=ear.name) if ear.platform == "webhook" else set()
+        known -= others
+        edits = [kept for kept in edits if kept.post.key not in others and (kept.concerns or kept.post.key in known)]
+        known |= {kept.post.key for kept in (*posts, *edits)}  # said and gone in one breath
+        deletions = tuple(gone for gone in deletions if gone.key in known)
     if quiet and not (posts or ours or edits or deletions):
         return None
     async with house.store.writing() as session:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import delete, func, select
 
 from ascolto.house import House, utc_now
-from ascolto.printing import print_json
+from ascolto.printing import counted, print_json
 from ascolto.reader import reader_of
 from ascolto.showing import brand_ids
 from config.settings import Settings
@@ -63,9 +63,8 @@ def import_file(settings: Settings, file: Path, brand: str, *, read: bool, json:
         print_json(report)
         return _code(report)
     again = f" (begun again at row {report.resumed_at})" if report.resumed_at else ""
-    typer.echo(
-        f"{_rows(report.rows)}{again}: {report.new} new, {report.duplicates} known already, {report.rejected} set aside."
-    )
+    rows = counted(report.rows, "row", "rows")
+    typer.echo(f"{rows}{again}: {report.new} new, {report.duplicates} known already, {report.rejected} set aside.")
     if report.unmatched:
         typer.echo(f"{report.unmatched} concern no brand and were not kept; --brand keeps them all.")
     if report.rejected:
@@ -73,10 +72,6 @@ def import_file(settings: Settings, file: Path, brand: str, *, read: bool, json:
     if report.read:
         typer.echo(f"{report.read} read for their sentiment.")
     return _code(report)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _code(report: Report) -> int:

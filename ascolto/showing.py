@@ -177,6 +177,6 @@ def _cell(column: str, value: object) -> str:
         return "–"
     if column == "text":
         return one_line(str(value), 160)
-    if column == "due":
-        return f"{value.astimezone():%d %b %H:%M}" if isinstance(value, dt.datetime) else str(value)
-    return f"{value.astimezone():%Y-%m-%d %H:%M}" if isinstance(value, dt.datetime) else str(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone().strftime("%d %b %H:%M" if column == "due" else "%Y-%m-%d %H:%M")
+    return str(value)

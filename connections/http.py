@@ -59,8 +59,10 @@ async def call(
             )
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError, OSError) as error:
         raise broken(error, changes=changes) from error
-    except (ValueError, UnicodeError) as error:  # before anything was sent: a host that cannot be written as one
-        raise Rejected("This is not an address.") from error
+    except (
+        ValueError
+    ) as error:  # as a rule a host that cannot be written as one; but nobody promises that nothing was sent
+        raise Uncertain(str(error)) if changes else Rejected("This is not an address.") from error
 
 
 async def read_capped(answer: aiohttp.ClientResponse, limit: int) -> bytes:

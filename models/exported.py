@@ -22,6 +22,8 @@ MAX_TEXT: Final = 1_000_000
 """Characters of a text that are read at all; what is kept of it is less (models.text.MAX_TEXT)."""
 MOST: Final = 2**53
 """The largest whole number that every program reads alike."""
+FIRST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+"""Before there was a web, nothing was said on it."""
 AHEAD: Final = timedelta(days=1)
 """How far in the future a post may claim to be: clocks differ, calendars do not."""
 
@@ -99,7 +101,7 @@ def to_post(exported: Exported, now: datetime, origin: Origin, platform: str = "
         (not exported.author.handle.strip(), "the author has no handle"),
         (not (exported.platform or platform), "the platform is missing"),
         (created_at > now + AHEAD, "created_at is in the future"),
-        (created_at.year < 1990, "created_at is before there was a web"),
+        (created_at < FIRST, "created_at is before there was a web"),
         (bool(url) and not web_address(url), "the url is not http or https"),
         (followers is not None and followers < 0, "followers is negative"),
         (followers is not None and followers > MOST, "followers is too large a number"),

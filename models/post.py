@@ -58,6 +58,10 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     place: str = ""
     before: tuple["Post", ...] = ()
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.platform, self.native_id
+
 
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
     """A mention whose surroundings are wanted."""
@@ -83,6 +87,10 @@ NOTHING_AROUND = Around()
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     native_id: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.platform, self.native_id
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):

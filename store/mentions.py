@@ -1,7 +1,7 @@
 """Writing down what was heard, and finding it again."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, select, text, true, tuple_, 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.case import Case, CaseEvent, Reply, ReplyVersion
+from models.exported import AHEAD, FIRST
 from models.mention import Author, Bookmark, Earlier, Mention, MentionBrand, MentionVersion
 from models.post import Deletion, Post, PostAuthor
 from models.text import clean, fold
@@ -23,10 +24,6 @@ MOST_BEFORE: Final = 10
 """Earlier posts of a thread that are kept beside a mention."""
 MAX_BEFORE: Final = 2_000
 """Characters of each."""
-FIRST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-AHEAD: Final = timedelta(days=1)
-"""Clocks go wrong, and strangers date posts as they like: nothing is older than the one, or further ahead than the other."""
-
 Key = tuple[str, str]
 """Platform and native id."""
 
@@ -177,13 +174,13 @@ async def newest(
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-async def known(session: AsyncSession, posts: Iterable[Post | Deletion], *, but: str = "") -> set[Key]:
+async def known(session: AsyncSession, keys: Iterable[Key], *, but: str = "") -> set[Key]:
     """Which of these are mentions already: edits and deletions of the rest are nobody's business. With `but`, which of them
     another connection than that one brought."""
-    keys = [(post.platform, post.native_id) for post in posts]
+    asked = list(keys)
     found: set[Key] = set()
-    for start in range(0, len(keys), BATCH):
-        some = keys[start : start + BATCH]
+    for start in range(0, len(asked), BATCH):
+        some = asked[start : start + BATCH]
         wanted = select(Mention.platform, Mention.native_id).where(
             tuple_(Mention.platform, Mention.native_id).in_(some), Mention.connection != but
         )
@@ -215,11 +212,11 @@ def _once_each(kept: Sequence[Kept]) -> dict[Key, Kept]:
     """A post that was heard twice is one, as it was heard first, and concerns all that it concerned."""
     batch: dict[Key, Kept] = {}
     for k in kept:
-        first = batch.setdefault((k.post.platform, k.post.native_id), k)
+        first = batch.setdefault(k.post.key, k)
         if first is not k:
             known = {concern.brand_id for concern in first.concerns}
             more = tuple(concern for concern in k.concerns if concern.brand_id not in known)
-            batch[k.post.platform, k.post.native_id] = Kept(first.post, (*first.concerns, *more))
+            batch[k.post.key] = Kept(first.post, (*first.concerns, *more))
     return batch
 
 
@@ -253,6 +250,7 @@ def _row(post: Post, author_id: int, threads: dict[str, str], connection: str, n
         "metrics": post.metrics,
         "media": post.media,
         "before": earlier(post.before) or None,
+        # Clocks go wrong, and strangers date posts as they like; no page shows the year 1 or 9999.
         "created_at": min(max(post.created_at, FIRST), now + AHEAD),
         "heard_at": now,
     }

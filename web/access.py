@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
@@ -55,7 +55,7 @@ def gate(allowed: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-
     @web.middleware
     async def host(request: web.Request, handler: Handler) -> web.StreamResponse:
         """A page of somebody else's, whose name was made to point here, asks under its own name."""
-        if _host(f"//{request.host}") not in hosts:
+        if (_split(f"//{request.host}").hostname or "").lower() not in hosts:
             raise web.HTTPMisdirectedRequest(text="This host name is not one of Ascolto's (see `allowed_hosts`).\n")
         return await handler(request)
 
@@ -65,25 +65,19 @@ def gate(allowed: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-
         if request.method not in ("GET", "HEAD"):
             came = request.headers.get("Origin") or request.headers.get("Referer") or ""
             site = request.headers.get("Sec-Fetch-Site", "same-origin")
-            if _site(came) != request.host.lower() or site not in ("same-origin", "none"):
+            if _split(came).netloc.lower() != request.host.lower() or site not in ("same-origin", "none"):
                 raise web.HTTPForbidden(text="This request did not begin on Ascolto's own page.\n")
         return await handler(request)
 
     return [headers, trouble, host, origin, session]
 
 
-def _host(address: str) -> str:
+def _split(address: str) -> SplitResult:
+    """Its parts; all empty for what cannot be read as an address."""
     try:
-        return (urlsplit(address).hostname or "").lower()
+        return urlsplit(address)
     except ValueError:
-        return ""
-
-
-def _site(address: str) -> str:
-    try:
-        return urlsplit(address).netloc.lower()
-    except ValueError:
-        return ""
+        return urlsplit("")
 
 
 def _dress(request: web.Request, response: web.StreamResponse) -> None:

@@ -13,6 +13,7 @@ from models.case import Case, Reply
 from models.errors import Refused
 from models.mention import Author, Mention, Sentiment
 from models.post import Post, PostAuthor
+from models.text import web_address
 from store import cases
 from store.mentions import Concern, Kept, write_posts
 from triage import actions, guards, oneself, replying, together
@@ -20,7 +21,7 @@ from triage.checks import Finding
 from triage.replying import to_check
 from triage.turn import Turn
 from web.looking import case_values, known_mention, me_page
-from web.pages import page, safe_url, toast
+from web.pages import page, toast
 from web.visit import VISIT, Find, Visit, is_fragment
 
 routes = web.RouteTableDef()
@@ -103,7 +104,7 @@ async def _found(turn: Turn, _case: int, member: int, form: Form) -> None:
 async def _by_hand(turn: Turn, case: int, member: int, form: Form) -> None:
     if form.get("text", "").strip():
         await replying.draft(turn, case, member, form["text"])
-    await replying.answered_by_hand(turn, case, member, safe_url(form.get("url", "")))
+    await replying.answered_by_hand(turn, case, member, web_address(form.get("url", "")))
 
 
 def _number(form: Form, key: str) -> int:
@@ -321,18 +322,14 @@ async def open_case(request: web.Request) -> web.Response:
     """A case from a pasted permalink: of a mention that was heard, else of the post the platform gives, else typed in."""
     visit = request[VISIT]
     form = await _form(request)
-    url = safe_url(form.get("url", "").strip()[:2_000])
+    url = web_address(form.get("url", "").strip()[:2_000])
     brand = _digits(form.get("brand", ""))
     brand_id = brand if brand in visit.brands else None
     if not url or brand_id is None:
         problem = visit.t(_("Paste the address of a post, and choose a brand."))
         return page(request, "open.html", url=url, asks=False, problem=problem, **_choices(visit))
-    known = await known_mention(visit, url)
-    post = (
-        None
-        if known
-        else await request.app[FIND](url, visit.catalogue.brands[brand_id].slug) or _typed(visit, url, form)
-    )
+    known, slug = await known_mention(visit, url), visit.catalogue.brands[brand_id].slug
+    post = None if known else await request.app[FIND](url, slug) or _typed(visit, url, form)
     if known is None and post is None:
         return page(request, "open.html", url=url, asks=True, problem="", **_choices(visit))
     try:

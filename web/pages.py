@@ -32,7 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(asset=asset, wording=wording, waiting=priority.waiting)
-    environment.filters.update(safe_url=safe_url, one_line=one_line, marked=marked, linked=linked)
+    environment.filters.update(safe_url=web_address, one_line=one_line, marked=marked, linked=linked)
     return environment
 
 
@@ -40,11 +40,6 @@ def _environment() -> Environment:
 def asset(name: str) -> str:
     """The address of a static file, which changes with what is in it so that it can be kept for ever."""
     return f"/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]}"
-
-
-def safe_url(url: str) -> str:
-    """A stranger's address, if a browser may follow it."""
-    return web_address(url)
 
 
 def marked(text: str, moved: Sequence[MovedBy]) -> Markup:

@@ -32,8 +32,7 @@ class House(Protocol):
 
 
 Find = Callable[[str, str], Awaitable[Post | None]]
-"""The post at an address, for a brand."""
-"""Asks the platforms for the post at a permalink."""
+"""Asks the platforms for the post at a permalink, for a brand (its slug)."""
 
 
 @dataclass(frozen=True)

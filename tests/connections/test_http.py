@@ -33,6 +33,17 @@ async def test_a_call_that_never_left_was_not_carried_out():
     assert not isinstance(error.value, Uncertain)
 
 
+async def test_what_broke_without_saying_when_may_have_been_carried_out(monkeypatch: pytest.MonkeyPatch):
+    async def odd(*_: object) -> bytes:
+        raise ValueError("what came back could not be read")
+
+    monkeypatch.setattr("connections.http.read_capped", odd)
+    async with Far() as far, session() as http:
+        far.over.set()
+        with pytest.raises(Uncertain):
+            await call(http, "POST", f"{far.url}/slow", json={}, changes=True)
+
+
 async def test_a_call_cut_off_after_it_was_sent_may_have_been_carried_out():
     async with Far() as far, session() as http:
         with pytest.raises(Uncertain):
