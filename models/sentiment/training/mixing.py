@@ -11,8 +11,11 @@ from scipy.optimize import minimize
 from models.sentiment.classifier import Floats, log_softmax, softmax
 from models.sentiment.measuring import macro_f1
 from models.sentiment.pair import FORMAT, Mix, Proportion
+from models.sentiment.training.sets import WRITTEN
 
 PENALTY: Final = 0.01
+WRITTEN_TIMES: Final = 2
+"""How much written posts count beside another set: they are what the reader is for."""
 GATES: Final = (0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 2.0)
 GATE_COST: Final = 0.001
 """Macro-F1 that the gate may cost on the mean over the sets: a tenth of a point."""
@@ -61,8 +64,11 @@ def proportion(
 
 
 def of_sets(sets: Sequence[HeldOut], *, alone: bool = False, shared: bool = False) -> Proportion:
-    """Each set counts the same, however many rows it has."""
-    shares = np.concatenate([np.full(len(s.labels), 1 / len(s.labels) / len(sets), np.float32) for s in sets])
+    """Each set counts the same, however many rows it has; written posts count WRITTEN_TIMES as much."""
+    counts = [WRITTEN_TIMES if s.name.endswith(WRITTEN) else 1 for s in sets]
+    shares = np.concatenate(
+        [np.full(len(s.labels), n / len(s.labels) / sum(counts), np.float32) for n, s in zip(counts, sets, strict=True)]
+    )
     return proportion(
         np.concatenate([s.shared if shared else s.ngram for s in sets]),
         np.concatenate([s.encoder for s in sets]),

@@ -17,8 +17,8 @@ INTENT_PENALTY: Final = 3e-5
 STEPS: Final = 60
 
 WEIGHTS: Final = {"it": 1.5, "ro": 2.0, "en": 0.25}
-"""How much a public row counts: half of all are English, and would drown the others. A written post counts three."""
-WRITTEN_WEIGHT: Final = 3.0
+"""How much a public row counts: half of all are English, and would drown the others. A written post counts two."""
+WRITTEN_WEIGHT: Final = 2.0
 
 Floats = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.float64]
