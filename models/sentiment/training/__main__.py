@@ -1,9 +1,9 @@
 """python -m models.sentiment.training DATA: make the bundled reader anew, and print how it does.
 
 DATA is described in sets.py. Every step leaves what it made in --work and is skipped when that is there already, so that a
-broken run goes on where it was; --jobs makes steps that do not wait for each other side by side. Needs the `train` extra. On two
-processor cores that have instructions for bfloat16 one and a half to two and a half hours with --jobs 2; a GPU is used when there is one.
-With --free-only nothing but sets that anyone may use is trained on: the price of that is in the model card.
+broken run goes on where it was; --jobs makes steps that do not wait for each other side by side. Needs the `train` extra. With
+--jobs 2 on two processor cores that have instructions for bfloat16 it takes one and a half to two and a half hours; a GPU is used
+when there is one. With --free-only nothing but sets that anyone may use is trained on: the price of that is in the model card.
 """
 
 import argparse
