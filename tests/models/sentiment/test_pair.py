@@ -1,6 +1,9 @@
 """The bundled classifier and its two tiers."""
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +30,16 @@ def test_it_loads_in_a_second():
     began = time.perf_counter()
     Pair.load()
     assert time.perf_counter() - began < 3  # a third of that on a quiet machine
+
+
+def test_nobody_is_told_that_it_was_used(tmp_path):
+    """onnxruntime keeps what it means to send, and a number for the machine, in a folder of its own; not where it believes itself
+    tested, which its surroundings here must not let it."""
+    program = "from models.sentiment.pair import Pair; Pair.load().classify(['late again'], ['en'])"
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"), str(tmp_path))
+    surroundings = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(sys.path), **homes}
+    subprocess.run([sys.executable, "-B", "-c", program], env=surroundings, check=True, timeout=60)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_diacritics_case_and_cedillas_are_one_spelling():
