@@ -59,9 +59,8 @@ async def call(
             )
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError, OSError) as error:
         raise broken(error, changes=changes) from error
-    except (
-        ValueError
-    ) as error:  # as a rule a host that cannot be written as one; but nobody promises that nothing was sent
+    except ValueError as error:
+        # As a rule a host that cannot be written as one; but nobody promises that nothing was sent.
         raise Uncertain(str(error)) if changes else Rejected("This is not an address.") from error
 
 

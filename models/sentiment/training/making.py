@@ -240,7 +240,7 @@ def _finish(making: Making, fold: str, to: Path) -> None:
     languages = {example.language for example in posts}
     public = [e for e in _public_rows(making) if e.language in languages and e.source != "xed"]
     rehearsed = random.Random(4).sample(public, min(len(posts), len(public)))
-    romanian = list(dict.fromkeys(e for e in public if e.language == "ro"))
+    romanian = [e for known in making.train.values() for e in known if e.language == "ro" and e.source != "xed"]
     model = _loaded(making, "base.pt")
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     for plan, beside in zip(FINISH, (rehearsed, romanian), strict=True):
