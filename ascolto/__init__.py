@@ -1,3 +1,3 @@
-"""Ascolto: the front door. Command line, composition, the flow on one page, supervision."""
+"""Command line, composition, workers on one page, supervision."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"

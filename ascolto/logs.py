@@ -1,4 +1,4 @@
-"""Logging: pretty for people, JSON for machines, and never a secret, an address that is one, or what somebody wrote."""
+"""Logging: pretty for people, JSON for machines; never a secret, an address that is one, or what somebody wrote."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN: Final = "•••"
 
-_QUERIED: Final = (
+_SECRET_PARAMETERS: Final = (
     "api_key",
     "apikey",
     "key",
@@ -23,7 +23,7 @@ _QUERIED: Final = (
     "signature",
     "password",
 )
-"""What secrets are called in addresses."""
+"""The names of secrets in addresses."""
 _SECRETS: Final = re.compile(
     r"(?:bot)?\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram
     r"|xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+"  # Slack
@@ -31,21 +31,21 @@ _SECRETS: Final = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"  # JSON web tokens
     r"|(?<=[Bb]earer )[^\s'\"]+"
     r"|v1=[0-9a-f]{64}"
-    r"|(?<=/enter/)[\w-]{16,}"  # login links
-    r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # names and passwords in addresses
-    + "".join(rf"|(?<=[?&]{name}=)[^&\s'\"]+" for name in _QUERIED)
+    r"|(?<=/sign_in/)[\w-]{16,}"  # login links
+    r"|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"  # user names and passwords in addresses
+    + "".join(rf"|(?<=[?&]{name}=)[^&\s'\"]+" for name in _SECRET_PARAMETERS)
 )
 _KEYS: Final = frozenset({"text", "body", "token", "password", "secret", "authorization", "cookie", "message_text"})
 
 
 class Redaction:
-    """Hides what looks like a secret, the values that are known to be one, and the keys under which texts travel."""
+    """Hides what looks like a secret, known secrets, and the values of keys that hold texts."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._known = {value for value in known if len(value) >= 6}
 
-    def know(self, value: str) -> None:
-        """From now on this value is hidden wherever it turns up."""
+    def add_secret(self, value: str) -> None:
+        """From now on this value is hidden wherever it appears."""
         if len(value) >= 6:
             self._known.add(value)
 
@@ -72,12 +72,12 @@ redaction = Redaction()
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        """The finished line once more: a trace is put in only at the end."""
+        """Redacts the finished line: a traceback is added only at the end."""
         return redaction.hide(super().format(record))
 
 
 def configure(level: str = "info", style: str = "auto") -> None:
-    """Everything that logs, the libraries too, goes through one formatter and the redaction."""
+    """Everything that logs, libraries too, goes through one formatter and the redaction."""
     machine = style == "json" or (style == "auto" and not sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
@@ -86,7 +86,7 @@ def configure(level: str = "info", style: str = "auto") -> None:
         structlog.processors.format_exc_info,
         redaction,
     ]
-    # Plain: a trace with local variables would hold what somebody wrote.
+    # Plain: a traceback with local variables would contain what somebody wrote.
     pretty = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     last: Processor = structlog.processors.JSONRenderer() if machine else pretty
     structlog.configure(

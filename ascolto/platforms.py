@@ -1,7 +1,7 @@
-"""Which platforms there are, and how each is put together: its connection, and what hangs on it.
+"""How each platform is built from its settings: its connection, and the listener, responder and desk that share it.
 
-Adding one: a section in config/settings.py, a function here, and the files that it names. Imports stand inside, so that
-nobody loads seven SDKs to run one.
+To add one: a section in config/connections.py, a function here, and the modules it imports; tests/test_platforms.py says what
+is missing. Imports are inside the functions, so that nobody loads seven SDKs to run one.
 """
 
 import re
@@ -13,13 +13,14 @@ from typing import Any, Final
 import aiohttp
 from pydantic import SecretStr
 
-from config import settings
-from connections.webhooks import WebhookDoor
+from config import connections as sections
+from config.settings import secret
+from connections.webhooks import WebhookServer
 from desk import Desk
-from listener import Ear
+from listener import Listener
 from models.errors import OperatorError
-from responders import Voice
-from triage.mirroring import Looks as Mirrored
+from responders import Responder
+from triage.deletion_check import DeletionSource
 
 _NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -29,50 +30,51 @@ class Tools:
     """What connections share."""
 
     http: aiohttp.ClientSession
-    door: WebhookDoor
+    webhook_server: WebhookServer
     now: Callable[[], datetime]
-    find_secret: Callable[[str], SecretStr | None] = settings.secret
+    find_secret: Callable[[str], SecretStr | None] = secret
 
     def secret(self, name: str) -> str:
-        found = self.find_secret(name)
-        if found is None and not _NAME.fullmatch(name):  # perhaps the secret itself, and not to be shown
+        value = self.find_secret(name)
+        if value is None and not _NAME.fullmatch(name):  # perhaps the secret itself, and not to be shown
             raise OperatorError(
-                "What stands there is no name of an environment variable.",
-                "Name the variable that holds the secret, like TELEGRAM_TOKEN; never write the secret itself there.",
+                "This is not the name of an environment variable.",
+                "Give the name of the variable that holds the secret, like TELEGRAM_TOKEN; never the secret itself.",
             )
-        if found is None:
+        if value is None:
             raise OperatorError(
-                f"The environment variable {name} is not set.", f"Set {name}, or {name}_FILE to a file that holds it."
+                f"The environment variable {name} is not set.",
+                f"Set {name}, or {name}_FILE to a file that contains it.",
             )
-        return found.get_secret_value()
+        return value.get_secret_value()
 
 
 @dataclass(frozen=True)
 class Parts:
-    ear: Ear | None = None
-    voice: Voice | None = None
+    listener: Listener | None = None
+    responder: Responder | None = None
     desk: Desk | None = None
-    mirrored: tuple[Mirrored, int] | None = None
-    """An ear that is told of no deletions but can look, and for how many days it is to."""
+    deletion_source: tuple[DeletionSource, int] | None = None
+    """Where to look for deleted posts on a platform that does not report them, and for how many days after a post."""
 
 
-def build(section: settings.Connection, tools: Tools) -> Parts:
-    """The parts of a connection that its settings ask for; raises OperatorError where something is missing."""
-    return _BUILDERS[section.platform](section, tools)  # type: ignore[attr-defined]
+def build(section: sections.Connection, tools: Tools) -> Parts:
+    """The parts of a connection that its settings enable; raises OperatorError where something is missing."""
+    return BUILDERS[section.platform](section, tools)  # type: ignore[attr-defined]
 
 
-def _feed(section: settings.Feed, tools: Tools) -> Parts:
-    from connections.guard import Fetcher
-    from listener.feed import FeedEar
+def _feed(section: sections.Feed, tools: Tools) -> Parts:
+    from connections.safe_fetch import Fetcher
+    from listener.feed import FeedListener
 
     fetcher = Fetcher(private=section.allow_private_addresses)
-    return Parts(ear=FeedEar(section.name, section.url, section.interval_seconds, fetcher, tools.now))
+    return Parts(listener=FeedListener(section.name, section.url, section.interval_seconds, fetcher, tools.now))
 
 
-def _bluesky(section: settings.Bluesky, tools: Tools) -> Parts:
+def _bluesky(section: sections.Bluesky, tools: Tools) -> Parts:
     from connections.bluesky import Bluesky
-    from listener.bluesky import BlueskyEar
-    from responders.bluesky import BlueskyVoice
+    from listener.bluesky import BlueskyListener
+    from responders.bluesky import BlueskyResponder
 
     connection = Bluesky(
         section.name,
@@ -83,30 +85,35 @@ def _bluesky(section: settings.Bluesky, tools: Tools) -> Parts:
         password=tools.secret(section.password_env) if section.handle else "",
     )
     return Parts(
-        ear=BlueskyEar(connection, section.jetstream, tools.http, silence=section.silence_seconds)
+        listener=BlueskyListener(connection, section.jetstream, tools.http, reconnect_after=section.silence_seconds)
         if section.listen
         else None,
-        voice=BlueskyVoice(connection) if section.handle else None,
+        responder=BlueskyResponder(connection) if section.handle else None,
     )
 
 
-def _webhook(section: settings.Webhook, tools: Tools) -> Parts:
-    from listener.webhook import WebhookEar
-    from models.mapped import Wanted
-    from responders.webhook import WebhookVoice
+def _webhook(section: sections.Webhook, tools: Tools) -> Parts:
+    from listener.webhook import WebhookListener
+    from models.field_mapping import FieldMapping, require_known_fields
+    from responders.webhook import WebhookResponder
 
     secret = tools.secret(section.secret_env)
-    wanted = Wanted(fields={str(name): way for name, way in section.fields.items()}, items=section.items)
-    ear = WebhookEar(section.name, secret, tools.door, wanted=wanted, signature_header=section.signature_header)
-    voice = WebhookVoice(section.name, section.reply_url, secret, tools.http, longest=section.longest_reply)
-    return Parts(ear=ear, voice=voice if section.reply_url else None)
+    require_known_fields(section.fields)
+    mapping = FieldMapping(fields=section.fields, items=section.items)
+    listener = WebhookListener(
+        section.name, secret, tools.webhook_server, mapping=mapping, signature_header=section.signature_header
+    )
+    responder = WebhookResponder(
+        section.name, section.reply_url, secret, tools.http, max_length=section.max_reply_length
+    )
+    return Parts(listener=listener, responder=responder if section.reply_url else None)
 
 
-def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
+def _telegram(section: sections.Telegram, tools: Tools) -> Parts:
     from connections.telegram import Telegram
     from desk.telegram import TelegramDesk
-    from listener.telegram import TelegramEar
-    from responders.telegram import TelegramVoice
+    from listener.telegram import TelegramListener
+    from responders.telegram import TelegramResponder
 
     connection = Telegram(
         section.name,
@@ -114,20 +121,20 @@ def _telegram(section: settings.Telegram, tools: Tools) -> Parts:
         base_url=section.base_url,
         base_file_url=section.base_file_url,
         poll=section.poll_seconds,
-        readers=[role for role in ("ear", "desk") if role in section.roles],
+        readers=[role for role in ("listener", "desk") if role in section.roles],
     )
     return Parts(
-        ear=TelegramEar(connection) if section.listen else None,
+        listener=TelegramListener(connection) if section.listen else None,
         desk=TelegramDesk(connection) if section.desk else None,
-        voice=TelegramVoice(connection) if section.voice else None,
+        responder=TelegramResponder(connection) if section.publish else None,
     )
 
 
-def _discord(section: settings.Discord, tools: Tools) -> Parts:
+def _discord(section: sections.Discord, tools: Tools) -> Parts:
     from connections.discord import Discord
     from desk.discord import DiscordDesk
-    from listener.discord import DiscordEar
-    from responders.discord import DiscordVoice
+    from listener.discord import DiscordListener
+    from responders.discord import DiscordResponder
 
     connection = Discord(
         section.name,
@@ -139,61 +146,65 @@ def _discord(section: settings.Discord, tools: Tools) -> Parts:
     )
     return Parts(
         desk=DiscordDesk(connection) if section.desk else None,
-        ear=DiscordEar(connection) if section.listen else None,
-        voice=DiscordVoice(connection) if section.voice else None,
+        listener=DiscordListener(connection) if section.listen else None,
+        responder=DiscordResponder(connection) if section.publish else None,
     )
 
 
-def _hackernews(section: settings.HackerNews, tools: Tools) -> Parts:
-    from listener.hackernews import HackerNewsEar
+def _hackernews(section: sections.HackerNews, tools: Tools) -> Parts:
+    from listener.hackernews import HackerNewsListener
 
-    return Parts(ear=HackerNewsEar(section.name, section.query, section.interval_seconds, section.api, tools.http))
+    return Parts(
+        listener=HackerNewsListener(section.name, section.query, section.interval_seconds, section.api, tools.http)
+    )
 
 
-def _mastodon(section: settings.Mastodon, tools: Tools) -> Parts:
+def _mastodon(section: sections.Mastodon, tools: Tools) -> Parts:
     from connections.mastodon import Mastodon
-    from listener.mastodon import MastodonEar
-    from responders.mastodon import MastodonVoice
+    from listener.mastodon import MastodonListener
+    from responders.mastodon import MastodonResponder
 
     connection = Mastodon(section.name, section.server, tools.secret(section.token_env), tools.http)
     return Parts(
-        ear=MastodonEar(connection, hashtags=section.hashtags, public=section.public),
-        voice=MastodonVoice(connection) if section.voice else None,
+        listener=MastodonListener(connection, hashtags=section.hashtags, public=section.public),
+        responder=MastodonResponder(connection) if section.publish else None,
     )
 
 
-def _reddit(section: settings.Reddit, tools: Tools) -> Parts:
+def _reddit(section: sections.Reddit, tools: Tools) -> Parts:
     from connections.reddit import Keys, Reddit
-    from listener.reddit import RedditEar
-    from responders.reddit import RedditVoice
+    from listener.reddit import RedditListener
+    from responders.reddit import RedditResponder
 
-    named = (section.client_id_env, section.client_secret_env, section.refresh_token_env)
-    keyed = section.api or section.voice
+    names = (section.client_id_env, section.client_secret_env, section.refresh_token_env)
+    keyed = section.api or section.publish
     connection = Reddit(
         section.name,
         tools.http,
         site=section.site_url,
         api=section.api_url,
-        keys=Keys(*map(tools.secret, named)) if keyed else None,
+        keys=Keys(*map(tools.secret, names)) if keyed else None,
     )
-    ear = RedditEar(connection, subreddits=section.subreddits, search=section.search, interval=section.interval_seconds)
+    listener = RedditListener(
+        connection, subreddits=section.subreddits, search=section.search, interval=section.interval_seconds
+    )
     return Parts(
-        ear=ear,
-        voice=RedditVoice(connection, section.site_url) if section.voice else None,
-        mirrored=(ear, section.mirror_days) if keyed and section.mirror_days else None,
+        listener=listener,
+        responder=RedditResponder(connection, section.site_url) if section.publish else None,
+        deletion_source=(listener, section.deletion_check_days) if keyed and section.deletion_check_days else None,
     )
 
 
-def _square(section: settings.Square, tools: Tools) -> Parts:
+def _square(section: sections.Square, tools: Tools) -> Parts:
     from connections.square import Square
-    from listener.square import SquareEar
-    from responders.square import SquareVoice
+    from listener.square import SquareListener
+    from responders.square import SquareResponder
 
     connection = Square(section.name, section.url, tools.http)
-    return Parts(ear=SquareEar(connection), voice=SquareVoice(connection))
+    return Parts(listener=SquareListener(connection), responder=SquareResponder(connection))
 
 
-def _slack(section: settings.Slack, tools: Tools) -> Parts:
+def _slack(section: sections.Slack, tools: Tools) -> Parts:
     from connections.slack import Slack
     from desk.slack import SlackDesk
 
@@ -204,13 +215,13 @@ def _slack(section: settings.Slack, tools: Tools) -> Parts:
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def _mail(section: settings.Mail, tools: Tools) -> Parts:
+def _mail(section: sections.Mail, tools: Tools) -> Parts:
     from connections.mail import Mail
     from desk.mail import MailDesk
 
     if section.security == "none" and section.host not in LOOPBACK:
         raise OperatorError(
-            f"Mail to {section.host} would be open to everybody on the way.", 'Set `security = "starttls"` or "tls".'
+            f"Mail to {section.host} would be sent unencrypted.", 'Set `security = "starttls"` or "tls".'
         )
     password = tools.secret(section.password_env) if section.username else ""
     return Parts(
@@ -228,13 +239,13 @@ def _mail(section: settings.Mail, tools: Tools) -> Parts:
     )
 
 
-def _x(section: settings.X, tools: Tools) -> Parts:
+def _x(section: sections.X, tools: Tools) -> Parts:
     from connections.x import Keys, Ledger, Prices, X
-    from listener.x import XEar
-    from responders.x import XVoice
+    from listener.x import XListener
+    from responders.x import XResponder
 
-    named = (section.consumer_key_env, section.consumer_secret_env, section.access_token_env, section.access_secret_env)
-    acting = [tools.secret(name) for name in named] if section.voice or tools.find_secret(named[2]) else []
+    names = (section.consumer_key_env, section.consumer_secret_env, section.access_token_env, section.access_secret_env)
+    acting = [tools.secret(name) for name in names] if section.publish or tools.find_secret(names[2]) else []
     prices = Prices(
         section.price_post,
         section.price_author,
@@ -245,12 +256,16 @@ def _x(section: settings.X, tools: Tools) -> Parts:
     ledger = Ledger(section.monthly_budget, prices, tools.now)
     keys = Keys(tools.secret(section.bearer_env), *acting)
     connection = X(section.name, keys, ledger, tools.http, base_url=section.api)
-    ear = XEar(connection, search=section.search, stream=section.stream, interval=section.interval_seconds)
-    mirrored = (ear, section.mirror_days) if section.mirror_days else None
-    return Parts(ear=ear, voice=XVoice(connection) if section.voice else None, mirrored=mirrored)
+    listener = XListener(connection, search=section.search, stream=section.stream, interval=section.interval_seconds)
+    deletion_source = (listener, section.deletion_check_days) if section.deletion_check_days else None
+    return Parts(
+        listener=listener,
+        responder=XResponder(connection) if section.publish else None,
+        deletion_source=deletion_source,
+    )
 
 
-_BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
+BUILDERS: Final[dict[str, Callable[[Any, Tools], Parts]]] = {
     "bluesky": _bluesky,
     "discord": _discord,
     "feed": _feed,

@@ -1,8 +1,8 @@
-"""One supervisor for all that runs for ever: it starts, watches, backs off, says once what is wrong, and stops.
+"""One supervisor for every worker: it starts them, watches them, backs off, logs what is wrong once, and stops them.
 
-What runs is handed a Watch to report on; when it ends with an error of ours the Watch says what state that is, and it is
-begun again after a while. Stop is not cancel: everything is asked first, given time to finish what it has in hand, and
-only then cancelled, in reverse order of start.
+A worker is handed a Watch to report to; when it ends with an error of ours, the Watch says which state that is, and it is
+started again after a while. Stop is not cancel: every worker is asked first, given time to finish what it is doing, and only
+then cancelled, in reverse order of start.
 """
 
 import asyncio
@@ -17,34 +17,36 @@ import structlog
 
 from ascolto.logs import redaction
 from models.errors import OperatorError, Paused, Rejected, Unauthorized, Unavailable
-from models.source import Health, Kind
+from models.tables.connection_status import Health, Role
 from models.text import clean
-from store.sources import Seen
+from store.connection_status import Report
 
 T = TypeVar("T")
 log = structlog.get_logger("ascolto")
 
-FIRST: Final = 1.0
-LONGEST: Final = 300.0
-"""Seconds between tries; doubles from the first to the longest, a fifth more or less by chance."""
-STEADY: Final = timedelta(minutes=1)
-"""What worked for so long begins again with the shortest wait; what connects only to fail at once does not."""
-HUMAN: Final = 60.0
-LONGEST_HUMAN: Final = 1800.0
-"""Seconds between looks whether a human has mended what only a human can, doubling: platforms ban who knocks all day."""
-PAUSE: Final = 3600.0
-"""Seconds for which a far side may put us off at once, and between looks whether what is paused may go on."""
-LONGEST_REASON: Final = 500
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 300.0
+"""Seconds between tries; doubles from the first to the last, with 20 % jitter."""
+STABLE: Final = timedelta(minutes=1)
+"""What worked this long starts again with the shortest wait; what connects only to fail at once does not."""
+FIRST_HUMAN_RETRY: Final = 60.0
+LAST_HUMAN_RETRY: Final = 1800.0
+"""Seconds between looks whether a person has fixed what only a person can, doubling: platforms ban clients that retry too
+often."""
+MAX_RETRY_AFTER: Final = 3600.0
+"""Seconds for which a platform may put us off, and between looks whether what is paused may continue."""
+MAX_REASON: Final = 500
 """Characters."""
 DRAIN: Final = 8.0
-"""Seconds that everything together has to finish what it has in hand."""
+"""Seconds that all workers together have to finish what they are doing."""
+JITTER: Final = 0.2
 
 
 @dataclass
 class Watch:
-    """What the house knows of one thing that runs, and the flag that asks it to stop."""
+    """What is known of one worker, and the flag that asks it to stop. `role` is None for workers without a connection."""
 
-    kind: Kind | None
+    role: Role | None
     name: str
     platform: str
     now: Callable[[], datetime]
@@ -56,30 +58,33 @@ class Watch:
     since: datetime = field(init=False)
     until: datetime | None = None
     last_event_at: datetime | None = None
-    last_good_at: datetime | None = None
+    last_success_at: datetime | None = None
     failures: int = 0
 
     def __post_init__(self) -> None:
         self.since = self.now()
 
-    def good(self, *, event: bool = False) -> None:
-        """It works: a call succeeded, or with `event` something was heard."""
-        self.last_good_at = self.now()
+    def mark_healthy(self, *, event: bool = False) -> None:
+        """A call succeeded, or with `event` something was received."""
+        self.last_success_at = self.now()
         if event:
-            self.last_event_at = self.last_good_at
-        if self.health != "ok":
-            back = self.health not in ("starting", "off")
-            self._become("ok")
-            if back:
-                log.info("back", what=self.label)
+            self.last_event_at = self.last_success_at
+        if self.health != "connected":
+            recovered = self.health not in ("starting", "off")
+            self._become("connected")
+            if recovered:
+                log.info("recovered", what=self.label)
 
-    def bad(self, health: Health, reason: str, fix: str = "", wait: float | None = None) -> None:
-        """It does not; said in the log once, however often it is tried. The far side's words are a stranger's."""
-        reason = redaction.hide(clean(reason, LONGEST_REASON))
-        news = (self.health, self.reason) != (health, reason)
+    def mark_failed(self, health: Health, reason: str, fix: str = "", wait: float | None = None) -> None:
+        """Logged once, however often it is tried. The reason may be a server's text."""
+        reason = redaction.hide(clean(reason, MAX_REASON))
+        is_new = (self.health, self.reason) != (health, reason)
         self._become(health, reason, fix, None if wait is None else self.now() + timedelta(seconds=wait))
-        if news:
-            log.warning("away", what=self.label, state=health, reason=reason, fix=fix)
+        if is_new:
+            log.warning("failed", what=self.label, state=health, reason=reason, fix=fix)
+
+    def turn_off(self) -> None:
+        self._become("off")
 
     def _become(self, health: Health, reason: str = "", fix: str = "", until: datetime | None = None) -> None:
         if health != self.health:
@@ -89,14 +94,14 @@ class Watch:
 
     @property
     def label(self) -> str:
-        return f"{self.kind} {self.name}" if self.kind else self.name
+        return f"{self.role} {self.name}" if self.role else self.name
 
-    def seen(self) -> Seen | None:
-        """For the store; None for what is not an ear, a voice or a desk."""
-        if self.kind is None:
+    def report(self) -> Report | None:
+        """For the store; None for a worker without a connection."""
+        if self.role is None:
             return None
-        return Seen(
-            kind=self.kind,
+        return Report(
+            role=self.role,
             name=self.name,
             platform=self.platform,
             health=self.health,
@@ -105,7 +110,7 @@ class Watch:
             fix=self.fix,
             until=self.until,
             last_event_at=self.last_event_at,
-            last_good_at=self.last_good_at,
+            last_success_at=self.last_success_at,
         )
 
 
@@ -115,23 +120,23 @@ class Supervisor:
         self.watches: list[Watch] = []
         self._now = now
         self._tasks: list[asyncio.Task[None]] = []
-        self._dirty = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def start(
-        self, run: Callable[[Watch], Awaitable[None]], name: str, kind: Kind | None = None, platform: str = ""
+        self, worker: Callable[[Watch], Awaitable[None]], name: str, role: Role | None = None, platform: str = ""
     ) -> Watch:
-        """Keeps `run` running until asked to stop."""
-        watch = Watch(kind, name, platform, self._now, self.stopping, changed=lambda _: self._dirty.set())
+        """Keeps a worker running until asked to stop."""
+        watch = Watch(role, name, platform, self._now, self.stopping, changed=lambda _: self._changed.set())
         self.watches.append(watch)
-        self._tasks.append(asyncio.create_task(self._keep(run, watch), name=watch.label))
-        self._dirty.set()
+        self._tasks.append(asyncio.create_task(self._keep_running(worker, watch), name=watch.label))
+        self._changed.set()
         return watch
 
-    async def changes(self, timeout: float) -> None:  # noqa: ASYNC109 - a sweep, not a deadline
+    async def wait_for_change(self, timeout: float) -> None:  # noqa: ASYNC109 - a sweep, not a deadline
         """Returns when a state has changed, or after `timeout` seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._dirty.wait(), timeout)
-        self._dirty.clear()
+            await asyncio.wait_for(self._changed.wait(), timeout)
+        self._changed.clear()
 
     async def stop(self) -> None:
         """Asks, drains, and cancels what is left, the last started first."""
@@ -144,38 +149,39 @@ class Supervisor:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
-    async def _keep(self, run: Callable[[Watch], Awaitable[None]], watch: Watch) -> None:
+    async def _keep_running(self, worker: Callable[[Watch], Awaitable[None]], watch: Watch) -> None:
         while not self.stopping.is_set():
             try:
-                await run(watch)
+                await worker(watch)
             except Exception as error:  # noqa: BLE001 - the one place where everything that can go wrong ends
-                wait = self._went_wrong(watch, error)
-                await self._sleep(wait)
-        watch._become("off")
+                await self._sleep(self._record_failure(watch, error))
+        watch.turn_off()
 
-    def _went_wrong(self, watch: Watch, error: Exception) -> float:
-        """Writes down what happened, and says how many seconds to wait."""
-        steady = watch.health == "ok" and self._now() - watch.since >= STEADY
-        watch.failures = 1 if steady else watch.failures + 1
+    def _record_failure(self, watch: Watch, error: Exception) -> float:
+        """Marks the watch, and returns the seconds to wait."""
+        stable = watch.health == "connected" and self._now() - watch.since >= STABLE
+        watch.failures = 1 if stable else watch.failures + 1
         wait = backoff(watch.failures)
+        human_wait = min(LAST_HUMAN_RETRY, FIRST_HUMAN_RETRY * 2.0 ** min(watch.failures - 1, 16))
         match error:
             case Paused():
-                wait = min(max(wait, error.retry_after or 0), PAUSE)
-                watch.bad("paused", error.reason, error.fix, wait)
+                wait = min(max(wait, error.retry_after or 0), MAX_RETRY_AFTER)
+                watch.mark_failed("paused", error.reason, error.fix, wait)
             case Unavailable():
-                wait = max(wait, min(error.retry_after or 0, PAUSE))
-                watch.bad("backing off", error.reason, wait=wait)
+                wait = max(wait, min(error.retry_after or 0, MAX_RETRY_AFTER))
+                watch.mark_failed("backing off", error.reason, wait=wait)
             case Unauthorized():
-                wait = min(LONGEST_HUMAN, HUMAN * 2.0 ** min(watch.failures - 1, 16))
-                watch.bad("needs you", error.reason, error.fix, wait)
+                wait = human_wait
+                watch.mark_failed("needs you", error.reason, error.fix, wait)
             case Rejected():
-                wait = min(LONGEST_HUMAN, HUMAN * 2.0 ** min(watch.failures - 1, 16))
-                watch.bad("needs you", error.reason, "Check this connection in ascolto.toml.", wait)
+                wait = human_wait
+                watch.mark_failed("needs you", error.reason, "Check this connection in ascolto.toml.", wait)
             case OperatorError():
-                watch.bad("needs you", error.problem, error.fix, wait)
+                watch.mark_failed("needs you", error.problem, error.fix, wait)
             case _:
                 log.error("bug", what=watch.label, exc_info=error)
-                watch.bad("backing off", f"an error of Ascolto's own ({type(error).__name__}), see the log", wait=wait)
+                reason = f"an internal error ({type(error).__name__}), see the log"
+                watch.mark_failed("backing off", reason, wait=wait)
         return wait
 
     async def _sleep(self, seconds: float) -> None:
@@ -184,33 +190,35 @@ class Supervisor:
 
 
 def backoff(failures: int) -> float:
-    """Seconds, for the so-manyeth failure in a row."""
-    wait = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))
-    return wait * random.uniform(0.8, 1.2)  # noqa: S311 - chance, not a secret
+    """Seconds to wait after this many failures in a row."""
+    wait = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 16))
+    return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter, not a secret
 
 
 async def until_stopped(
-    source: AsyncGenerator[T, None], stopping: asyncio.Event, patience: float | None = None
+    source: AsyncGenerator[T, None], stopping: asyncio.Event, silence_timeout: float | None = None
 ) -> AsyncGenerator[T, None]:
-    """What a source gives, until the house is asked to stop; what was given is always finished with first.
+    """Yields from a source until the program is asked to stop; what was yielded is always processed first.
 
-    One that gives nothing for `patience` seconds, not even a sign of life, is taken for dead: Unavailable.
+    A source that yields nothing for `silence_timeout` seconds, not even an empty batch, is considered dead: Unavailable.
     """
-    asked = asyncio.ensure_future(stopping.wait())
+    stop = asyncio.ensure_future(stopping.wait())
     try:
         while not stopping.is_set():
             following = asyncio.ensure_future(anext(source))
-            done, _ = await asyncio.wait({asked, following}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {stop, following}, timeout=silence_timeout, return_when=asyncio.FIRST_COMPLETED
+            )
             if following not in done:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
-                if asked in done:
+                if stop in done:
                     return
-                raise Unavailable(f"There has been no sign of life for {patience:.0f} s.")
+                raise Unavailable(f"No data for {silence_timeout:.0f} s.")
             try:
                 yield following.result()
             except StopAsyncIteration:
                 return
     finally:
-        asked.cancel()
+        stop.cancel()
         await source.aclose()

@@ -1,9 +1,9 @@
-"""One bot on Discord: calls over REST, and a gateway from which everything that it may see is told.
+"""One bot on Discord: calls over REST, and a gateway that sends every event that the bot may see.
 
 https://discord.com/developers/docs/events/gateway, https://discordpy.readthedocs.io
 
-What the SDK resumes by itself (a lost connection, within some minutes) it resumes with nothing lost. When it cannot, the
-gateway ends here with an error of ours and a new one is begun: what was said meanwhile is then read from the history.
+A connection lost for a few minutes is resumed by the SDK, and no event is lost. When it cannot be resumed, the gateway ends
+with one of our errors and a new one is started: messages posted in between are then read from the history.
 """
 
 import asyncio
@@ -30,51 +30,55 @@ FIX: Final = (
     " that `token_env` names."
 )
 FIX_INTENT: Final = (
-    "At discord.com/developers/applications → Bot switch on Message Content Intent, or set `message_content = false` to hear"
-    " only what speaks to the bot."
+    "At discord.com/developers/applications → Bot switch on Message Content Intent, or set `message_content = false` to receive"
+    " only messages that mention the bot, reply to it or are sent to it."
 )
 PERMISSIONS: Final = discord.Permissions(
     view_channel=True, read_message_history=True, send_messages=True, send_messages_in_threads=True
 )
 CARDS: Final = discord.Permissions(embed_links=True, attach_files=True)
 HEARTBEAT: Final = 45.0
-"""Seconds without an answer to a heartbeat after which the SDK takes the connection for dead."""
-LONGEST_WAIT: Final = 60.0
-"""Seconds for which the SDK itself may wait out a rate limit."""
-GATHERED: Final = 2.0
-"""Seconds after the last server that was told of until all are taken to be known."""
-PATIENCE: Final = 0.1
+"""Seconds without a response to a heartbeat after which the SDK considers the connection dead."""
+MAX_RETRY_AFTER: Final = 60.0
+"""Seconds up to which the SDK itself waits for a rate limit to end."""
+GUILD_READY_TIMEOUT: Final = 2.0
+"""Seconds without another server after which all of them are considered received."""
+BATCH_WINDOW: Final = 0.1
+"""Seconds after its first event in which a batch collects more."""
 BATCH: Final = 200
-WRITTEN_WITHIN: Final = 60.0
+STORE_TIMEOUT: Final = 60.0
+"""Seconds that whoever sends a message to triage waits for the confirmation."""
 TO_TRIAGE: Final = "Send to triage"
 BAD_TOKEN: Final = 4004
-NO_INTENT: Final = (4013, 4014)
+INTENT_NOT_GRANTED: Final = (4013, 4014)
+"""Close codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes"""
 
-# Its reconnections are said by our supervisor, once, and not with a traceback each.
+# Our supervisor reports reconnections, once; the SDK would log each with a traceback.
 logging.getLogger("discord.client").setLevel(logging.CRITICAL)
 logging.getLogger("discord.gateway").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """One thing that the gateway told, in the SDK's terms; `written` is set by who has it in the store."""
+class GatewayEvent:
+    """One event of the gateway, as the SDK's objects; its reader sets `stored` once it is in the store."""
 
     connected: bool = False
-    """The gateway is new."""
+    """A new session has started."""
     ready: bool = False
-    """All servers are known: the past can be read."""
+    """All servers have been received: the history can be read."""
     message: discord.Message | None = None
     edited: discord.Message | None = None
-    gone: tuple[str, ...] = ()
-    handed: discord.Message | None = None
-    """A message that a person wants a case of."""
+    deleted: tuple[str, ...] = ()
+    """Native ids."""
+    sent_to_triage: discord.Message | None = None
+    """A message that a person requests a case for."""
     interaction: discord.Interaction | None = None
     reaction: discord.RawReactionActionEvent | None = None
-    written: asyncio.Event = field(default_factory=asyncio.Event)
+    stored: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Gateway(discord.Client):
-    """Tells everyone who has joined, in order. One of them for a login, however many read it."""
+    """Sends each event to every reader that has joined, in order. A login has one gateway, shared by its readers."""
 
     def __init__(self, *, message_content: bool, desk: bool) -> None:
         super().__init__(
@@ -82,34 +86,34 @@ class Gateway(discord.Client):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
-            guild_ready_timeout=GATHERED,
+            guild_ready_timeout=GUILD_READY_TIMEOUT,
             heartbeat_timeout=HEARTBEAT,
-            max_ratelimit_timeout=LONGEST_WAIT,
+            max_ratelimit_timeout=MAX_RETRY_AFTER,
             allowed_mentions=discord.AllowedMentions.none(),
         )
-        self.readers: dict[str, asyncio.Queue[Told]] = {}
+        self.readers: dict[str, asyncio.Queue[GatewayEvent]] = {}
         self.tree = app_commands.CommandTree(self)
         menu = app_commands.ContextMenu(name=TO_TRIAGE, callback=self._to_triage)
-        menu.default_permissions = discord.Permissions(manage_messages=True)  # servers may let others, too
+        menu.default_permissions = discord.Permissions(manage_messages=True)  # servers can allow it to others
         self.tree.add_command(menu)
         if desk:
-            said: app_commands.Command[Any, Any, Any] = app_commands.Command(
-                name="ascolto", description="mine, next, quiet 22:00-07:00, away 24.12 6.1", callback=_asked
+            command: app_commands.Command[Any, Any, Any] = app_commands.Command(
+                name="ascolto", description="mine, next, quiet 22:00-07:00, away 24.12 6.1", callback=_no_response
             )
-            self.tree.add_command(said)
+            self.tree.add_command(command)
 
-    def join(self, reader: str) -> asyncio.Queue[Told]:
-        """Who joins one that is ready already is told so."""
-        queue: asyncio.Queue[Told] = asyncio.Queue()
+    def join(self, reader: str) -> asyncio.Queue[GatewayEvent]:
+        """The queue of a reader's events; a reader that joins late also receives `connected` and `ready`."""
+        queue: asyncio.Queue[GatewayEvent] = asyncio.Queue()
         self.readers[reader] = queue
         if self.is_ready():
-            queue.put_nowait(Told(connected=True))
-            queue.put_nowait(Told(ready=True))
+            queue.put_nowait(GatewayEvent(connected=True))
+            queue.put_nowait(GatewayEvent(ready=True))
         return queue
 
-    def _tell(self, told: Told) -> None:
+    def _send(self, event: GatewayEvent) -> None:
         for queue in self.readers.values():
-            queue.put_nowait(told)
+            queue.put_nowait(event)
 
     @property
     def own(self) -> int:
@@ -117,76 +121,78 @@ class Gateway(discord.Client):
 
     @property
     def alive(self) -> bool:
-        """Whether the gateway is there; while it is being resumed it is not."""
-        gateway: Any = self.ws  # none before the first one, whatever the SDK declares
+        """Whether the gateway is connected; it is not while it is being resumed."""
+        gateway: Any = self.ws  # None before the first connection, although the SDK does not declare it
         return gateway is not None and gateway.open
 
     async def setup_hook(self) -> None:
         await self.tree.sync()
 
     async def on_connect(self) -> None:
-        self._tell(Told(connected=True))
+        self._send(GatewayEvent(connected=True))
 
     async def on_ready(self) -> None:
-        self._tell(Told(ready=True))
+        self._send(GatewayEvent(ready=True))
 
     async def on_message(self, message: discord.Message) -> None:
-        self._tell(Told(message=message))
+        self._send(GatewayEvent(message=message))
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        if payload.message.edited_at is not None:  # else it only got a preview of its links
-            self._tell(Told(edited=payload.message))
+        if payload.message.edited_at is not None:  # otherwise only a link preview was added
+            self._send(GatewayEvent(edited=payload.message))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        self._tell(Told(gone=(f"{payload.channel_id}:{payload.message_id}",)))
+        self._send(GatewayEvent(deleted=(f"{payload.channel_id}:{payload.message_id}",)))
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        self._tell(Told(gone=tuple(f"{payload.channel_id}:{number}" for number in payload.message_ids)))
+        self._send(GatewayEvent(deleted=tuple(f"{payload.channel_id}:{number}" for number in payload.message_ids)))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        self._tell(Told(interaction=interaction))
+        self._send(GatewayEvent(interaction=interaction))
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
-        self._tell(Told(reaction=payload))
+        self._send(GatewayEvent(reaction=payload))
 
     async def _to_triage(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Whoever asks is told once it is written down, and nobody else sees it; it is taken even if they cannot be told."""
-        told = Told(handed=message)
-        self._tell(told)
+        """Confirmed, to the person who sent it alone, once it is stored; it is stored even if that fails."""
+        event = GatewayEvent(sent_to_triage=message)
+        self._send(event)
         with suppress(discord.HTTPException, aiohttp.ClientError, TimeoutError):
             await interaction.response.defer(ephemeral=True)
-            await asyncio.wait_for(told.written.wait(), WRITTEN_WITHIN)
-            await interaction.followup.send("It is in triage.", ephemeral=True)
+            await asyncio.wait_for(event.stored.wait(), STORE_TIMEOUT)
+            await interaction.followup.send("Sent to triage.", ephemeral=True)
 
     async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
-        """A message that cannot be read is passed over; so it is when the history is read."""
+        """An event whose handler fails is skipped."""
 
 
 @app_commands.describe(what="mine, next, quiet, away or help")
-async def _asked(interaction: discord.Interaction, what: str = "") -> None:
-    """The desk answers: it hears of every interaction."""
+async def _no_response(interaction: discord.Interaction, what: str = "") -> None:
+    """The desk responds: it receives every interaction."""
 
 
-async def next_told(queue: asyncio.Queue[Told], running: "asyncio.Future[None]", pulse: float) -> list[Told]:
-    """What was told within a moment, nothing after `pulse` seconds; raises what the gateway ended with."""
+async def next_events(
+    queue: asyncio.Queue[GatewayEvent], running: "asyncio.Future[None]", idle_timeout: float
+) -> list[GatewayEvent]:
+    """The next events, none after `idle_timeout` seconds; raises the error that the gateway ended with."""
     first = asyncio.ensure_future(queue.get())
     both: set[asyncio.Future[Any]] = {first, running}
-    done, _ = await asyncio.wait(both, timeout=pulse, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(both, timeout=idle_timeout, return_when=asyncio.FIRST_COMPLETED)
     if first not in done:
         first.cancel()
         if running in done:
             running.result()
         return []
-    told = [first.result()]
+    events = [first.result()]
     with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while len(told) < BATCH:
-                told.append(await queue.get())
-    return told
+        async with asyncio.timeout(BATCH_WINDOW):
+            while len(events) < BATCH:
+                events.append(await queue.get())
+    return events
 
 
 class Discord:
-    """`api` and `gateway` are base addresses; the SDK has one of each for the whole program."""
+    """`api` and `gateway` are base addresses; the SDK has one of each per process."""
 
     platform = "discord"
 
@@ -205,14 +211,14 @@ class Discord:
         self._lock = asyncio.Lock()
 
     async def open(self) -> discord.Client:
-        """A client that is logged in for calls; raises Unauthorized where the token is wrong."""
+        """A client that is logged in for REST calls; raises Unauthorized where the token is wrong."""
         async with self._lock:
             if self._rest is None:
-                client = self._set_up(
-                    discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=LONGEST_WAIT)
+                client = self._with_addresses(
+                    discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=MAX_RETRY_AFTER)
                 )
                 try:
-                    await called(client.login(self._token))
+                    await sdk_call(client.login(self._token))
                 except EdgeError:
                     await client.close()
                     raise
@@ -222,22 +228,24 @@ class Discord:
     async def call(
         self, method: str, path: str, body: Any = None, *, png: tuple[str, bytes] | None = None, **parameters: str
     ) -> Any:
-        """A call over REST whose body is our own, through the SDK and its limits; `parameters` fill the path's {places}.
+        """A REST call with a body of our own, within the SDK's rate limits; `parameters` fill the path's {placeholders}.
 
-        A picture goes along under its name: https://discord.com/developers/docs/reference#uploading-files
+        `png` is a file name and its content: https://discord.com/developers/docs/reference#uploading-files
         """
         client = await self.open()
-        named: dict[str, Any] = {"json": body} if body is not None else {}
+        options: dict[str, Any] = {"json": body} if body is not None else {}
         if png is not None:
-            name, picture = png
-            told = msgspec.json.encode({**body, "attachments": [{"id": 0, "filename": name}]}).decode()
-            file = {"name": "files[0]", "value": picture, "filename": name, "content_type": "image/png"}
-            named = {"form": [{"name": "payload_json", "value": told, "content_type": "application/json"}, file]}
-        return await called(client.http.request(Route(method, path, **parameters), **named))
+            name, content = png
+            json = msgspec.json.encode({**body, "attachments": [{"id": 0, "filename": name}]}).decode()
+            file = {"name": "files[0]", "value": content, "filename": name, "content_type": "image/png"}
+            options = {"form": [{"name": "payload_json", "value": json, "content_type": "application/json"}, file]}
+        return await sdk_call(client.http.request(Route(method, path, **parameters), **options))
 
     @asynccontextmanager
-    async def gateway(self, reader: str) -> AsyncIterator[tuple[Gateway, asyncio.Queue[Told], "asyncio.Future[None]"]]:
-        """The gateway, begun where nobody has joined it yet, and ended with the last who leaves."""
+    async def gateway(
+        self, reader: str
+    ) -> AsyncIterator[tuple[Gateway, asyncio.Queue[GatewayEvent], "asyncio.Future[None]"]]:
+        """The shared gateway: started by the first reader, closed by the last one that leaves."""
         if self._shared is None or self._running is None or self._running.done():
             self._shared = Gateway(message_content=self.message_content, desk=self._desk)
             self._running = asyncio.ensure_future(self._run(self._shared))
@@ -252,28 +260,28 @@ class Discord:
                 await asyncio.gather(running, return_exceptions=True)
 
     async def _run(self, client: discord.Client) -> None:
-        """Logs a client in and keeps it on the gateway, until that ends: always with an error of ours."""
-        self._set_up(client)
+        """Logs in and stays connected until the gateway ends, always with one of our errors."""
+        self._with_addresses(client)
         try:
-            await called(client.login(self._token))
-            await called(client.connect())
+            await sdk_call(client.login(self._token))
+            await sdk_call(client.connect())
         finally:
             with suppress(Exception):
                 await client.close()
         raise Unavailable("Discord closed the connection.")
 
-    def _set_up(self, client: discord.Client) -> discord.Client:
+    def _with_addresses(self, client: discord.Client) -> discord.Client:
         Route.BASE = self._api
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway)
         return client
 
     @property
     def permissions(self) -> discord.Permissions:
-        """The least that it needs: a desk also draws cards and sends charts."""
+        """The fewest that it needs: a desk also sends embeds and charts."""
         return discord.Permissions(PERMISSIONS.value | (CARDS.value if self._desk else 0))
 
-    def invite(self, application: int) -> str:
-        """Where the owner of a server lets the bot in."""
+    def invite_link(self, application: int) -> str:
+        """The page where a server's owner adds the bot."""
         scopes = ("bot", "applications.commands")
         return str(discord.utils.oauth_url(application, permissions=self.permissions, scopes=scopes))
 
@@ -284,72 +292,72 @@ class Discord:
 
 
 def intents(*, message_content: bool, desk: bool) -> discord.Intents:
-    """As few as there can be: servers, messages in them and in private, their content where granted, reactions to cards."""
-    wanted = discord.Intents.none()
-    wanted.guilds = wanted.guild_messages = wanted.dm_messages = True
-    wanted.message_content = message_content
-    wanted.guild_reactions = desk
-    return wanted
+    """As few as possible: servers, their messages, direct messages, the content where granted, for a desk also reactions."""
+    needed = discord.Intents.none()
+    needed.guilds = needed.guild_messages = needed.dm_messages = True
+    needed.message_content = message_content
+    needed.guild_reactions = desk
+    return needed
 
 
-async def called(call: Awaitable[T], *, changes: bool = False) -> T:
-    """A call of the SDK's, its failures as ours. With `changes`, one that broke off on the way is Uncertain."""
+async def sdk_call(call: Awaitable[T], *, writes: bool = False) -> T:
+    """A call of the SDK whose exceptions become EdgeError. With `writes`, one that was interrupted is Uncertain."""
     try:
         return await call
     except EdgeError:
         raise
     except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _ours(error, changes=changes) from error
+        raise _to_edge_error(error, writes=writes) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # A field that is not what the SDK expects ends its gateway with the exception.
-        unreadable = f"Discord sent something that cannot be read ({type(error).__name__})."
-        raise (Uncertain if changes else Unavailable)(unreadable) from error
+        # A field that the SDK does not expect ends its gateway with the exception.
+        reason = f"Discord sent something that cannot be read ({type(error).__name__})."
+        raise (Uncertain if writes else Unavailable)(reason) from error
 
 
 def each(source: Any) -> AsyncGenerator[Any, None]:
-    """What an iteration of the SDK's gives, its failures as ours."""
+    """An asynchronous iteration of the SDK whose exceptions become EdgeError."""
 
-    async def give() -> AsyncGenerator[Any, None]:
+    async def iterate() -> AsyncGenerator[Any, None]:
         iterator = source.__aiter__()
         while True:
             try:
-                found = await called(anext(iterator))
+                value = await sdk_call(anext(iterator))
             except StopAsyncIteration:
                 return
-            yield found
+            yield value
 
-    return give()
+    return iterate()
 
 
-def _ours(error: Exception, *, changes: bool) -> EdgeError:
+def _to_edge_error(error: Exception, *, writes: bool) -> EdgeError:
     match error:
         case discord.LoginFailure():
-            return Unauthorized("Discord does not know this token", FIX)
+            return Unauthorized("Discord does not accept this token", FIX)
         case discord.PrivilegedIntentsRequired():
-            return Unauthorized("Discord does not grant the bot the content of messages", FIX_INTENT)
+            return Unauthorized("The bot may not read the content of messages", FIX_INTENT)
         case discord.ConnectionClosed(code=code) if code == BAD_TOKEN:
-            return Unauthorized("Discord does not know this token", FIX)
-        case discord.ConnectionClosed(code=code) if code in NO_INTENT:
-            return Unauthorized("Discord does not grant the bot the content of messages", FIX_INTENT)
+            return Unauthorized("Discord does not accept this token", FIX)
+        case discord.ConnectionClosed(code=code) if code in INTENT_NOT_GRANTED:
+            return Unauthorized("The bot may not read the content of messages", FIX_INTENT)
         case discord.ConnectionClosed(code=code):
             return Unavailable(f"Discord closed the connection ({code}).")
         case discord.RateLimited(retry_after=wait):
-            return Unavailable("Discord asks to wait", wait)
+            return Unavailable("Discord rate limit reached", wait)
         case discord.HTTPException(status=401):
-            return Unauthorized("Discord does not know this token", FIX)
+            return Unauthorized("Discord does not accept this token", FIX)
         case discord.HTTPException(status=429):
-            return Unavailable("Discord asks to wait", _header(error))
+            return Unavailable("Discord rate limit reached", _retry_after(error))
         case discord.HTTPException(status=status) if status >= 500:
-            return (Uncertain if changes else Unavailable)(f"Discord answers with {status}")
+            return (Uncertain if writes else Unavailable)(f"Discord responded with status {status}.")
         case discord.HTTPException():
             return Rejected(f"Discord: {error.text or error.status}")
-    never_left = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-    words = str(error) or type(error).__name__
-    return (Uncertain if changes and not never_left else Unavailable)(f"Discord does not answer: {words}")
+    never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    message = str(error) or type(error).__name__
+    return (Uncertain if writes and not never_sent else Unavailable)(f"Discord does not answer: {message}")
 
 
-def _header(error: discord.HTTPException) -> float | None:
-    """Seconds; what a proxy before Discord says, which bans for an hour."""
+def _retry_after(error: discord.HTTPException) -> float | None:
+    """Seconds, from the header that Discord's proxy sets: it can block an address for an hour."""
     try:
         return float(error.response.headers.get("Retry-After", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Calls over HTTP whose every failure is one of ours: later, a human must act, or never."""
+"""HTTP calls whose failures are the three of models/errors.py: unavailable, unauthorized, rejected (or uncertain)."""
 
 import asyncio
 import ssl
@@ -14,12 +14,12 @@ from models.errors import EdgeError, Rejected, Unauthorized, Unavailable, Uncert
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10, sock_read=20)
 MAX_BODY: Final = 5_000_000
 """Bytes, counted after decompression."""
-LONGEST_WAIT: Final = 86_400.0
+MAX_RETRY_AFTER: Final = 86_400.0
 """Seconds."""
 USER_AGENT: Final = "Ascolto/0.1"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True):
     """`headers` have lower-case names; `url` is where redirects ended."""
 
     status: int
@@ -29,7 +29,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def session(**options: Any) -> aiohttp.ClientSession:
-    """The session that adapters share: no cookies kept, totals and reads timed."""
+    """The session that adapters share: no cookies, and timeouts for the whole call and for each read."""
     return aiohttp.ClientSession(
         timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": USER_AGENT}, **options
     )
@@ -42,68 +42,70 @@ async def call(
     *,
     json: Any = None,
     headers: Mapping[str, str] | None = None,
-    changes: bool = False,
-    follow: bool = True,
+    writes: bool = False,
+    follow_redirects: bool = True,
     limit: int = MAX_BODY,
-) -> Answer:
-    """One request, whatever its status. With `changes`, a call that breaks off after it was sent is Uncertain."""
+) -> HttpResponse:
+    """One request, whatever its status. With `writes`, a call that is interrupted after it was sent is Uncertain."""
     body = None if json is None else msgspec.json.encode(json)
-    sent = {**(headers or {}), **({"Content-Type": "application/json"} if body is not None else {})}
+    all_headers = {**(headers or {}), **({"Content-Type": "application/json"} if body is not None else {})}
     try:
-        async with http.request(method, url, data=body, headers=sent, allow_redirects=follow) as answer:
-            return Answer(
-                answer.status,
-                {name.lower(): value for name, value in answer.headers.items()},
-                await read_capped(answer, limit),
-                str(answer.url),
+        async with http.request(
+            method, url, data=body, headers=all_headers, allow_redirects=follow_redirects
+        ) as response:
+            return HttpResponse(
+                response.status,
+                {name.lower(): value for name, value in response.headers.items()},
+                await read_limited(response, limit),
+                str(response.url),
             )
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError, OSError) as error:
-        raise broken(error, changes=changes) from error
+        raise connection_error(error, writes=writes) from error
     except ValueError as error:
-        # As a rule a host that cannot be written as one; but nobody promises that nothing was sent.
-        raise Uncertain(str(error)) if changes else Rejected("This is not an address.") from error
+        # Usually an invalid host; but nothing guarantees that nothing was sent.
+        raise Uncertain(str(error)) if writes else Rejected("This is not a valid URL.") from error
 
 
-async def read_capped(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The body, or Rejected as soon as it is longer than `limit` bytes."""
-    pieces, size = [], 0
-    async for piece in answer.content.iter_chunked(65_536):
-        size += len(piece)
+    chunks, size = [], 0
+    async for chunk in response.content.iter_chunked(65_536):
+        size += len(chunk)
         if size > limit:
-            raise Rejected(f"The answer is longer than {limit // 1_000_000} MB.")
-        pieces.append(piece)
-    return b"".join(pieces)
+            raise Rejected(f"The response is longer than {limit // 1_000_000} MB.")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
-def broken(error: BaseException, *, changes: bool) -> EdgeError:
-    """A request that ended without an answer; whether it was carried out is known only when it never left."""
+def connection_error(error: BaseException, *, writes: bool) -> EdgeError:
+    """The error of a request that got no response; only one that was never sent is known to have had no effect."""
     if isinstance(error, aiohttp.InvalidURL):
-        return Rejected("This is not an address.")
-    words = str(error) or type(error).__name__
-    never_left = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-    return Uncertain(words) if changes and not never_left else Unavailable(words)
+        return Rejected("This is not a valid URL.")
+    message = str(error) or type(error).__name__
+    never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return Uncertain(message) if writes and not never_sent else Unavailable(message)
 
 
-def refused(answer: Answer, fix: str, *, changes: bool = False) -> EdgeError | None:
-    """What a status of 400 or more means; None for the others. `fix` is for whoever must mend the credentials.
+def http_error(response: HttpResponse, fix: str, *, writes: bool = False) -> EdgeError | None:
+    """The error of a status from 400; None for other statuses. `fix` is for whoever has to fix the credentials.
 
-    After a call that `changes` something, a gateway that gave up says nothing about what happened behind it.
+    After a call that `writes`, a gateway's error does not say whether the server behind it did what was asked.
     """
-    if answer.status < 400:
+    if response.status < 400:
         return None
-    said = answer.body[:300].decode(errors="replace").strip() or f"status {answer.status}"
-    if answer.status in (401, 403):
-        return Unauthorized(f"Refused with {answer.status}: {said}", fix)
-    if answer.status in (408, 429) or answer.status >= 500:
-        unknown = changes and answer.status not in (429, 503)
-        return (Uncertain if unknown else Unavailable)(f"status {answer.status}", retry_after(answer))
-    return Rejected(said)
+    message = response.body[:300].decode(errors="replace").strip() or f"status {response.status}"
+    if response.status in (401, 403):
+        return Unauthorized(f"Refused with {response.status}: {message}", fix)
+    if response.status in (408, 429) or response.status >= 500:
+        uncertain = writes and response.status not in (429, 503)
+        return (Uncertain if uncertain else Unavailable)(f"status {response.status}", retry_after(response))
+    return Rejected(message)
 
 
-def retry_after(answer: Answer) -> float | None:
-    """Seconds, from Retry-After where it is a number that can be waited for."""
+def retry_after(response: HttpResponse) -> float | None:
+    """Seconds, from Retry-After where it is a usable number."""
     try:
-        wait = float(answer.headers.get("retry-after", ""))
+        wait = float(response.headers.get("retry-after", ""))
     except ValueError:
         return None
-    return min(max(1.0, wait), LONGEST_WAIT) if wait == wait else None
+    return min(max(1.0, wait), MAX_RETRY_AFTER) if wait == wait else None

@@ -1,18 +1,19 @@
-"""A LanguageTool server, best one's own: what it finds in a text. https://languagetool.org/http-api/"""
+"""A LanguageTool server, preferably self-hosted. https://languagetool.org/http-api/"""
 
 from typing import Final
 
 import aiohttp
 import msgspec
 
-from connections.http import read_capped
+from connections.http import read_limited
 from models.errors import EdgeError, Unavailable
 
-CODES: Final = {"ro": "ro-RO", "en": "en-GB", "de": "de-DE", "pt": "pt-PT"}
-"""What it calls a language, where it is not the plain code."""
+LANGUAGE_CODES: Final = {"ro": "ro-RO", "en": "en-GB", "de": "de-DE", "pt": "pt-PT"}
+"""LanguageTool's codes where they differ from ours."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3)
-"""Somebody waits for it while they type."""
-LIMIT: Final = 500_000
+"""Short: a member is typing while it runs."""
+MAX_BODY: Final = 500_000
+"""Bytes."""
 
 
 class _Value(msgspec.Struct):
@@ -20,7 +21,7 @@ class _Value(msgspec.Struct):
 
 
 class Match(msgspec.Struct):
-    """At `offset`, for `length` characters (UTF-16): what is wrong, and what was perhaps meant."""
+    """A possible mistake; `offset` and `length` count UTF-16 units."""
 
     message: str
     offset: int
@@ -28,7 +29,7 @@ class Match(msgspec.Struct):
     replacements: list[_Value] = []
 
 
-class _Answer(msgspec.Struct):
+class _Result(msgspec.Struct):
     matches: list[Match]
 
 
@@ -40,13 +41,13 @@ class LanguageTool:
         self._url = url.rstrip("/") + "/v2/check"
 
     async def check(self, text: str, language: str) -> list[Match]:
-        """Raises Unavailable for whatever goes wrong: nobody's reply waits for it."""
-        form = {"text": text, "language": CODES.get(language, language)}
+        """Raises Unavailable for any error: no reply depends on it."""
+        form = {"text": text, "language": LANGUAGE_CODES.get(language, language)}
         try:
-            async with self._http.post(self._url, data=form, timeout=TIMEOUT, allow_redirects=False) as answer:
-                body = await read_capped(answer, LIMIT)
-                if answer.status != 200:
-                    raise Unavailable(f"LanguageTool answers with {answer.status}")
-            return msgspec.json.decode(body, type=_Answer).matches
+            async with self._http.post(self._url, data=form, timeout=TIMEOUT, allow_redirects=False) as response:
+                body = await read_limited(response, MAX_BODY)
+                if response.status != 200:
+                    raise Unavailable(f"status {response.status}")
+            return msgspec.json.decode(body, type=_Result).matches
         except (aiohttp.ClientError, TimeoutError, OSError, EdgeError, msgspec.DecodeError) as error:
-            raise Unavailable(f"LanguageTool does not answer: {error}") from error
+            raise Unavailable(f"LanguageTool does not respond: {error}") from error

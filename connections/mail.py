@@ -1,4 +1,4 @@
-"""A mail server that takes what we send: https://aiosmtplib.readthedocs.io"""
+"""A mail server that sends our mail: https://aiosmtplib.readthedocs.io"""
 
 from email.message import EmailMessage
 from typing import Final, Literal
@@ -14,7 +14,7 @@ Security = Literal["starttls", "tls", "none"]
 
 
 class Mail:
-    """`security` is how the password and the mail are kept from others on the way; `none` is for this machine alone."""
+    """`security` is how the connection is encrypted; `none` is only for a server on this machine."""
 
     def __init__(
         self, name: str, host: str, port: int, *, security: Security, username: str, password: str, sender: str
@@ -24,19 +24,19 @@ class Mail:
         self._host, self._port, self._security = host, port, security
         self._login = (username, password) if username else None
 
-    async def prove(self) -> None:
-        """That it answers, and knows us."""
-        async with self._talking() as server:
+    async def verify_credentials(self) -> None:
+        """Verifies that the server answers and accepts our login."""
+        async with self._session() as server:
             await server.ehlo()
 
     async def send(self, message: EmailMessage) -> None:
-        async with self._talking() as server:
+        async with self._session() as server:
             try:
                 await server.send_message(message)
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-                raise _ours(error) from error
+                raise _to_edge_error(error) from error
 
-    def _talking(self) -> "_Talking":
+    def _session(self) -> "_Session":
         server = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -44,11 +44,11 @@ class Mail:
             use_tls=self._security == "tls",
             start_tls=self._security == "starttls",
         )
-        return _Talking(server, self._login)
+        return _Session(server, self._login)
 
 
-class _Talking:
-    """A conversation with the server, logged in, its failures as ours."""
+class _Session:
+    """A logged-in session with the server; raises EdgeError."""
 
     def __init__(self, server: aiosmtplib.SMTP, login: tuple[str, str] | None) -> None:
         self._server, self._login = server, login
@@ -60,23 +60,25 @@ class _Talking:
                 await self._server.login(*self._login)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             self._server.close()
-            raise _ours(error) from error
+            raise _to_edge_error(error) from error
         return self._server
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
 
 
-def _ours(error: Exception) -> EdgeError:
+def _to_edge_error(error: Exception) -> EdgeError:
     if isinstance(error, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPNotSupported):
-        return Unauthorized(f"The mail server does not let us in: {error}", FIX)
+        return Unauthorized(f"The mail server refused the login: {error}", FIX)
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        refused = error.recipients[0]
-        return _by_code(refused.code, refused.message)
+        refusal = error.recipients[0]
+        return _by_code(refusal.code, refusal.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _by_code(error.code, error.message)
     return Unavailable(f"The mail server does not answer: {error}")
 
 
-def _by_code(code: int, said: str) -> EdgeError:
-    return Rejected(f"The mail server refuses: {code} {said}") if code >= 500 else Unavailable(f"{code} {said}")
+def _by_code(code: int, message: str) -> EdgeError:
+    if code >= 500:
+        return Rejected(f"The mail server refused: {code} {message}")
+    return Unavailable(f"{code} {message}")

@@ -1,4 +1,4 @@
-"""One account on one Mastodon server, or on one that speaks as Mastodon does.
+"""One account on one Mastodon server, or on a server with the same API.
 
 https://docs.joinmastodon.org/client/token/, https://docs.joinmastodon.org/api/rate-limits/
 """
@@ -11,17 +11,18 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 import msgspec
 
-from connections.http import Answer, call, refused
+from connections.http import HttpResponse, call, http_error
 from models.errors import Unavailable
 
 T = TypeVar("T")
 
 FIX: Final = (
-    "Make an application under Preferences → Development with the scopes read and write:statuses, and put its access token"
+    "Create an application under Preferences → Development with the scopes read and write:statuses, and put its access token"
     " in the environment variable that `token_env` names."
 )
-LONGEST: Final = 500
-LINK: Final = 23
+MAX_LENGTH: Final = 500
+LINK_LENGTH: Final = 23
+"""Of servers that do not say."""
 
 
 class Account(msgspec.Struct):
@@ -35,8 +36,8 @@ class Account(msgspec.Struct):
 
 
 class _Statuses(msgspec.Struct):
-    max_characters: int = LONGEST
-    characters_reserved_per_url: int = LINK
+    max_characters: int = MAX_LENGTH
+    characters_reserved_per_url: int = LINK_LENGTH
 
 
 class _Urls(msgspec.Struct):
@@ -55,7 +56,7 @@ class Instance(msgspec.Struct):
 
 
 class Mastodon:
-    """`server` is the instance's base address; where it streams is asked of it."""
+    """`server` is the instance's base URL."""
 
     platform = "mastodon"
 
@@ -74,15 +75,15 @@ class Mastodon:
 
     @property
     def streaming(self) -> str:
-        """Where its WebSocket is, and under the same address over HTTP its event streams."""
+        """The URL of its WebSocket; over HTTP, its event streams are below the same one."""
         base = self.instance.configuration.urls.streaming or "ws" + self._server.removeprefix("http")
         return f"{base.rstrip('/')}/api/v1/streaming"
 
     async def open(self) -> Account:
-        """Who we are, asked once: proves the token, and learns the server's limits; raises Unauthorized where it is wrong."""
-        return self.account or await self.prove()
+        """Our account; fetched at the first call, with the server's limits. Raises Unauthorized where the token is wrong."""
+        return self.account or await self.verify_credentials()
 
-    async def prove(self) -> Account:
+    async def verify_credentials(self) -> Account:
         account = await self.get("/api/v1/accounts/verify_credentials", Account)
         self.instance = await self.get("/api/v2/instance", Instance)
         self.account = account
@@ -93,35 +94,35 @@ class Mastodon:
         return _decode(checked(await call(self.http, "GET", self._server + path + query, headers=self.headers)), kind)
 
     async def post(self, path: str, body: Any, kind: type[T], key: str) -> T:
-        """With the key, asking twice within the hour does it once; Uncertain when it broke off on the way."""
+        """`key` is an idempotency key, valid for an hour; raises Uncertain when the call broke off after it was sent."""
         headers = {**self.headers, "Idempotency-Key": key}
-        answer = await call(self.http, "POST", self._server + path, json=body, headers=headers, changes=True)
-        return _decode(checked(answer, changes=True), kind)
+        response = await call(self.http, "POST", self._server + path, json=body, headers=headers, writes=True)
+        return _decode(checked(response, writes=True), kind)
 
     async def close(self) -> None:
-        """Nothing is held: the HTTP session is shared."""
+        """Nothing to close: the HTTP session is shared."""
 
 
-def checked(answer: Answer, *, changes: bool = False) -> Answer:
-    """The answer, or what its status means."""
-    if answer.status == 429:
-        raise Unavailable("Mastodon asks to wait", _until_reset(answer))
-    if error := refused(answer, FIX, changes=changes):
+def checked(response: HttpResponse, *, writes: bool = False) -> HttpResponse:
+    """Raises the EdgeError of an error response."""
+    if response.status == 429:
+        raise Unavailable("Mastodon's rate limit is reached", _until_reset(response))
+    if error := http_error(response, FIX, writes=writes):
         raise error
-    return answer
+    return response
 
 
-def _until_reset(answer: Answer) -> float | None:
+def _until_reset(response: HttpResponse) -> float | None:
     """Seconds, from X-RateLimit-Reset, which is a time."""
     try:
-        reset = datetime.fromisoformat(answer.headers.get("x-ratelimit-reset", ""))
+        reset = datetime.fromisoformat(response.headers.get("x-ratelimit-reset", ""))
     except ValueError:
         return None
     return max(1.0, (reset - datetime.now(UTC)).total_seconds()) if reset.tzinfo else None
 
 
-def _decode(answer: Answer, kind: type[T]) -> T:
+def _decode(response: HttpResponse, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(answer.body, type=kind)
+        return msgspec.json.decode(response.body, type=kind)
     except msgspec.DecodeError as error:
-        raise Unavailable(f"Mastodon answered something else than expected: {error}") from error
+        raise Unavailable(f"Mastodon returned an unexpected response: {error}") from error

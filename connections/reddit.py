@@ -1,4 +1,4 @@
-"""Reddit: feeds that everybody may read, or the API for those who hold a key (`pip install 'ascolto[reddit]'`).
+"""Reddit: its public feeds, or its API with keys (`pip install 'ascolto[reddit]'`).
 
 https://www.reddit.com/wiki/rss, https://www.reddit.com/dev/api, https://asyncpraw.readthedocs.io
 """
@@ -15,34 +15,34 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 
-from connections.http import USER_AGENT, broken, call, refused, retry_after
+from connections.http import USER_AGENT, call, connection_error, http_error, retry_after
 from models.errors import EdgeError, OperatorError, Rejected, Unauthorized, Unavailable, Uncertain
-from models.text import plain
+from models.text import html_to_text
 
 T = TypeVar("T")
 
 FIX: Final = (
-    "Reddit gives keys on request (reddit.com/r/redditdev/wiki/api): put the app's id and secret and the account's refresh token"
+    "Reddit issues keys on request (reddit.com/r/redditdev/wiki/api): put the app's id and secret and the account's refresh token"
     " into the environment variables that ascolto.toml names."
 )
-FIX_FEED: Final = "Check the names of the subreddits in ascolto.toml: is one private, or spelled otherwise?"
+FIX_FEED: Final = "Check the names of the subreddits in ascolto.toml: is one private or misspelled?"
 PAGE: Final = 100
+"""Entries of a listing or a feed, at most."""
 _BODY = re.compile(r"<!-- SC_OFF -->(.*?)<!-- SC_ON -->", re.DOTALL)
 _IN_THREAD = re.compile(r"/comments/(\w+)/")
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
-    """A post or a comment, wherever it was read; `id` is its full name (t3_…, t1_…)."""
+    """A post or a comment, from a feed or the API; `id` is its full name (t3_…, t1_…)."""
 
     id: str
     author: str
     text: str
     url: str
-    at: datetime
+    created_at: datetime
     thread: str
     parent: str | None = None
-    to_us: bool = False
-    gone: bool = False
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,56 +53,57 @@ class Keys:
 
 
 class Reddit:
-    """`site` is where feeds are read and tokens are made, `api` where calls with a token go."""
+    """`site` is the base URL of feeds and access tokens, `api` that of calls with a token."""
 
     platform = "reddit"
 
     def __init__(self, name: str, http: aiohttp.ClientSession, *, site: str, api: str, keys: Keys | None) -> None:
         self.name = name
-        self.keyed = keys is not None
+        self.has_keys = keys is not None
         self.account = ""
         self._http = http
         self._site = site.rstrip("/")
         self._reddit = _client(keys, http, self._site, api.rstrip("/")) if keys else None
 
     async def open(self) -> str:
-        """The account's name, proved; nothing without keys."""
-        return self.account or await self.prove()
+        """The account's name, requested once; empty without keys."""
+        return self.account or await self.verify_credentials()
 
-    async def prove(self) -> str:
+    async def verify_credentials(self) -> str:
+        """The account's name, requested every time."""
         if self._reddit is not None:
             self.account = msgspec.convert(await self.get("/api/v1/me"), _Me).name
         return self.account
 
     async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Any:
-        return await _called(
+        return await sdk_call(
             self._api().request(method="GET", path=path, params={"raw_json": "1", **(parameters or {})})
         )
 
     async def post(self, path: str, data: Mapping[str, str]) -> Any:
-        """Uncertain when it broke off on the way."""
-        return await _called(self._api().request(method="POST", path=path, data=dict(data)))
+        """Raises Uncertain where the call was interrupted after it was sent."""
+        return await sdk_call(self._api().request(method="POST", path=path, data=dict(data)))
 
     def _api(self) -> Any:
         if self._reddit is None:
-            raise Rejected("There is no key to Reddit's API.")
+            raise Rejected("There is no key for Reddit's API.")
         return self._reddit
 
     async def listing(self, path: str, parameters: Mapping[str, str] | None = None) -> list[Thing]:
-        """The newest of a listing, newest first, from the API where there is a key and from the feed elsewhere."""
-        wanted = {"limit": str(PAGE), **(parameters or {})}
-        if self.keyed:
-            return things(await self.get(path, wanted), self._site)
-        answer = await call(
-            self._http, "GET", f"{self._site}{path}.rss?{urlencode(wanted)}", headers={"User-Agent": USER_AGENT}
+        """A listing, newest first: from the API with keys, else from its feed."""
+        query = {"limit": str(PAGE), **(parameters or {})}
+        if self.has_keys:
+            return things(await self.get(path, query), self._site)
+        response = await call(
+            self._http, "GET", f"{self._site}{path}.rss?{urlencode(query)}", headers={"User-Agent": USER_AGENT}
         )
-        if answer.status == 429:
-            raise Unavailable("Reddit asks to wait", _reset(answer.headers) or retry_after(answer))
-        if answer.status in (403, 404):
-            raise Unauthorized(f"Reddit gives no feed ({answer.status})", FIX_FEED)
-        if error := refused(answer, FIX_FEED):
+        if response.status == 429:
+            raise Unavailable("Reddit's rate limit is reached", _until_reset(response.headers) or retry_after(response))
+        if response.status in (403, 404):
+            raise Unauthorized(f"Reddit has no such feed ({response.status})", FIX_FEED)
+        if error := http_error(response, FIX_FEED):
             raise error
-        return feed(answer.body)
+        return feed(response.body)
 
     async def close(self) -> None:
         if self._reddit is not None:
@@ -113,7 +114,7 @@ def _client(keys: Keys, http: aiohttp.ClientSession, site: str, api: str) -> Any
     try:
         import asyncpraw
     except ImportError as error:
-        raise OperatorError("Reddit's API needs one more library.", "pip install 'ascolto[reddit]'") from error
+        raise OperatorError("Reddit's API needs another library.", "pip install 'ascolto[reddit]'") from error
     return asyncpraw.Reddit(
         client_id=keys.client_id,
         client_secret=keys.client_secret,
@@ -128,7 +129,7 @@ def _client(keys: Keys, http: aiohttp.ClientSession, site: str, api: str) -> Any
 
 
 def _requestor(http: aiohttp.ClientSession) -> Any:
-    """The SDK's own tries again what broke off, a reply too: it would be said twice. This one asks once, over our session."""
+    """The SDK's own retries interrupted calls, and could publish a reply twice. This one calls once, over our session."""
     import asyncprawcore
 
     class Requestor(asyncprawcore.Requestor):
@@ -141,52 +142,52 @@ def _requestor(http: aiohttp.ClientSession) -> Any:
         ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
             method, url = args
             for_token = url.endswith("/access_token")
-            changes = method == "POST" and not for_token
+            writes = method == "POST" and not for_token
             headers = {**self.headers, **kwargs.pop("headers", {})}
             try:
                 total = aiohttp.ClientTimeout(timeout or self.timeout)
-                answer = await http.request(method, url, headers=headers, timeout=total, **kwargs)
-                await answer.read()
+                response = await http.request(method, url, headers=headers, timeout=total, **kwargs)
+                await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise broken(error, changes=changes) from error
-            if answer.status >= 500:
-                raise (Uncertain if changes else Unavailable)(f"Reddit answers with {answer.status}")
-            if for_token and answer.status in (400, 401):
-                raise Unauthorized("Reddit does not know these keys", FIX)
-            yield answer
+                raise connection_error(error, writes=writes) from error
+            if response.status >= 500:
+                raise (Uncertain if writes else Unavailable)(f"Reddit responded with status {response.status}")
+            if for_token and response.status in (400, 401):
+                raise Unauthorized("Reddit does not accept these keys", FIX)
+            yield response
 
         async def close(self) -> None:
-            """The session is shared."""
+            """Nothing to close: the HTTP session is shared."""
 
     return Requestor
 
 
-def _reset(headers: Mapping[str, str]) -> float | None:
-    """Seconds."""
+def _until_reset(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from x-ratelimit-reset."""
     try:
         return max(1.0, float(headers.get("x-ratelimit-reset", "")))
     except ValueError:
         return None
 
 
-async def _called(calling: Awaitable[T]) -> T:
-    """A call of the SDK's, its failures as ours."""
-    import asyncprawcore.exceptions as raised
+async def sdk_call(call: Awaitable[T]) -> T:
+    """A call of the SDK whose exceptions become EdgeError."""
+    import asyncprawcore.exceptions as sdk
 
     try:
-        return await calling
-    except (raised.OAuthException, raised.InvalidToken, raised.InsufficientScope) as error:
-        raise Unauthorized("Reddit does not know these keys", FIX) from error
-    except raised.TooManyRequests as error:
-        raise Unavailable("Reddit asks to wait", _reset(error.response.headers)) from error
-    except raised.ResponseException as error:
-        raise _by_status(error.response.status) from error
+        return await call
+    except (sdk.OAuthException, sdk.InvalidToken, sdk.InsufficientScope) as error:
+        raise Unauthorized("Reddit does not accept these keys", FIX) from error
+    except sdk.TooManyRequests as error:
+        raise Unavailable("Reddit's rate limit is reached", _until_reset(error.response.headers)) from error
+    except sdk.ResponseException as error:
+        raise _status_error(error.response.status) from error
 
 
-def _by_status(status: int) -> EdgeError:
+def _status_error(status: int) -> EdgeError:
     if status == 401:
-        return Unauthorized("Reddit does not know these keys", FIX)
-    return Rejected(f"Reddit refuses: {status}")
+        return Unauthorized("Reddit does not accept these keys", FIX)
+    return Rejected(f"Reddit refused with status {status}")
 
 
 class _Me(msgspec.Struct):
@@ -221,16 +222,16 @@ class _Listing(msgspec.Struct):
     data: _Children
 
 
-GONE: Final = frozenset({"[deleted]", "[removed]"})
+DELETED: Final = frozenset({"[deleted]", "[removed]"})
 
 
-def things(said: Any, site: str) -> list[Thing]:
-    """The posts, comments and messages of a listing; what cannot be read is passed over."""
+def things(body: Any, site: str) -> list[Thing]:
+    """The posts, comments and messages of a listing, without those that cannot be decoded."""
     try:
-        children = msgspec.convert(said, _Listing).data.children
+        children = msgspec.convert(body, _Listing).data.children
     except msgspec.ValidationError as error:
-        raise Unavailable(f"Reddit answered something else than expected: {error}") from error
-    found: list[Thing] = []
+        raise Unavailable(f"Reddit returned an unexpected response: {error}") from error
+    result: list[Thing] = []
     for child in children:
         try:
             data = msgspec.convert(child, _Child, strict=False).data
@@ -238,55 +239,56 @@ def things(said: Any, site: str) -> list[Thing]:
             continue
         text = data.body or "\n".join(filter(None, (data.title, data.selftext)))
         path = data.permalink or data.context
-        found.append(
+        result.append(
             Thing(
                 id=data.name,
                 author=data.author or "",
                 text=text,
                 url=f"{site}{path}" if path else "",
-                at=datetime.fromtimestamp(data.created_utc, UTC),
+                created_at=datetime.fromtimestamp(data.created_utc, UTC),
                 thread=data.link_id or _thread(path) or data.first_message_name or data.name,
                 parent=data.parent_id,
-                gone=data.author in (None, "[deleted]") or text in GONE or data.removed_by_category is not None,
+                deleted=data.author in (None, "[deleted]") or text in DELETED or data.removed_by_category is not None,
             )
         )
-    return found
+    return result
 
 
 def _thread(path: str) -> str:
-    found = _IN_THREAD.search(path)
-    return f"t3_{found[1]}" if found else ""
+    """The full name of the post that a path leads to; empty where there is none."""
+    match = _IN_THREAD.search(path)
+    return f"t3_{match[1]}" if match else ""
 
 
 def feed(body: bytes) -> list[Thing]:
-    """The entries of one of Reddit's Atom feeds, in their order."""
+    """The entries of one of Reddit's Atom feeds, in order."""
     import feedparser
 
     try:
-        read = feedparser.parse(body)
+        parsed = feedparser.parse(body)
     except (ValueError, RecursionError, LookupError) as error:
         raise Unavailable(f"The feed cannot be read: {type(error).__name__}") from error
-    if not read.version and not read.entries:
-        raise Unavailable("Reddit answered something else than a feed.")
-    return [thing for entry in read.entries if (thing := _entry(entry)) is not None]
+    if not parsed.version and not parsed.entries:
+        raise Unavailable("Reddit returned something that is not a feed.")
+    return [thing for entry in parsed.entries if (thing := _entry(entry)) is not None]
 
 
 def _entry(entry: Any) -> Thing | None:
     native_id, link = entry.get("id", ""), entry.get("link", "")
-    at = entry.get("published_parsed") or entry.get("updated_parsed")
-    if not native_id.startswith(("t1_", "t3_")) or not at:
+    created_at = entry.get("published_parsed") or entry.get("updated_parsed")
+    if not native_id.startswith(("t1_", "t3_")) or not created_at:
         return None
     content = next((part.get("value", "") for part in entry.get("content", ())), "")
-    words = _BODY.search(content)
-    text = plain(words[1]) if words else ""
-    title = plain(entry.get("title", "")) if native_id.startswith("t3_") else ""
+    body = _BODY.search(content)
+    text = html_to_text(body[1]) if body else ""
+    title = html_to_text(entry.get("title", "")) if native_id.startswith("t3_") else ""
     thread = _thread(link) or native_id
     return Thing(
         id=native_id,
         author=entry.get("author", "").removeprefix("/u/"),
         text="\n".join(filter(None, (title, text))),
         url=link,
-        at=datetime.fromtimestamp(calendar.timegm(at), UTC),
+        created_at=datetime.fromtimestamp(calendar.timegm(created_at), UTC),
         thread=thread,
         parent=thread if native_id.startswith("t1_") else None,
     )

@@ -1,7 +1,7 @@
-"""The square: the demo's own little platform, spoken to over HTTP like any other.
+"""The square: the demo's own small platform, called over HTTP like any other.
 
-`GET /api/posts?after=N` gives what was said since, `GET /api/posts/ID` one post, and `POST /api/posts` says something;
-its `key` makes saying it again say it once.
+`GET /api/posts?after=N` returns what happened since, `GET /api/posts/ID` one post, and `POST /api/posts` publishes one;
+with the same `key` again, it returns the first.
 """
 
 from datetime import datetime
@@ -11,15 +11,16 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from connections.http import call, refused
+from connections.http import call, http_error
 from models.errors import Rejected, Unavailable
 
 T = TypeVar("T")
-FIX: Final = "The square asks for no credentials: check its `url` in ascolto.toml."
+
+FIX: Final = "The square needs no credentials: check its `url` in ascolto.toml."
 
 
 class SquarePost(msgspec.Struct, frozen=True, kw_only=True):
-    """As the square's API spells it. `number` counts up; `kind` says what happened to the post at that number."""
+    """As in the square's API. `number` counts events; `kind` is what happened to the post: post, edit or deletion."""
 
     number: int
     id: str
@@ -44,7 +45,7 @@ class Square:
         self._http = http
 
     async def open(self) -> None:
-        """Proves that the square answers."""
+        """Checks by a call that the square is running."""
         await self.posts(after=2**53, wait=0)
 
     async def posts(self, after: int, wait: float) -> list[SquarePost]:
@@ -57,26 +58,26 @@ class Square:
         except Rejected:
             return None
 
-    async def by_key(self, key: str) -> SquarePost | None:
-        found = _decode(await self._call("GET", f"/api/posts?key={quote(key, safe='')}"), list[SquarePost])
-        return found[0] if found else None
+    async def post_by_key(self, key: str) -> SquarePost | None:
+        posts = _decode(await self._call("GET", f"/api/posts?key={quote(key, safe='')}"), list[SquarePost])
+        return posts[0] if posts else None
 
-    async def say(self, *, key: str, text: str, under: str) -> SquarePost:
-        body = {"key": key, "text": text, "under": under}
-        return _decode(await self._call("POST", "/api/posts", body, changes=True), SquarePost)
+    async def publish(self, *, key: str, text: str, in_reply_to: str) -> SquarePost:
+        body = {"key": key, "text": text, "in_reply_to": in_reply_to}
+        return _decode(await self._call("POST", "/api/posts", body, writes=True), SquarePost)
 
-    async def _call(self, method: str, path: str, json: object = None, *, changes: bool = False) -> bytes:
-        answer = await call(self._http, method, self._url + path, json=json, changes=changes)
-        if error := refused(answer, FIX, changes=changes):
+    async def _call(self, method: str, path: str, json: object = None, *, writes: bool = False) -> bytes:
+        response = await call(self._http, method, self._url + path, json=json, writes=writes)
+        if error := http_error(response, FIX, writes=writes):
             raise error
-        return answer.body
+        return response.body
 
     async def close(self) -> None:
-        """Nothing is held: the HTTP session is shared."""
+        """Nothing to close: the HTTP session is shared."""
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        raise Unavailable(f"The square answered something else than expected: {error}") from error
+        raise Unavailable(f"The square returned an unexpected response: {error}") from error

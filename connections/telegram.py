@@ -1,9 +1,9 @@
-"""One bot on Telegram: its updates, asked for with our own bookmark, and its calls.
+"""One bot on Telegram: its calls, and its updates, requested from our own cursor on.
 
 https://core.telegram.org/bots/api, https://docs.python-telegram-bot.org
 
-Telegram takes an update for delivered when the next one is asked for; here that happens only after it was written down by
-everyone who reads them, and there may be one program alone that asks.
+Telegram considers an update delivered once a later one is requested; that happens here only after every reader has stored it.
+Only one program may request a bot's updates.
 """
 
 import asyncio
@@ -37,15 +37,14 @@ from models.errors import EdgeError, Rejected, Unauthorized, Unavailable, Uncert
 T = TypeVar("T")
 
 POLL: Final = 25
-"""Seconds that Telegram holds a call for updates until there is one."""
-WANTED: Final = ("message", "edited_message", "callback_query")
-"""Kinds of updates."""
+"""Seconds that Telegram waits for an update before it responds with none."""
+UPDATE_KINDS: Final = ("message", "edited_message", "callback_query")
 FIX: Final = "Ask @BotFather for the bot's token, and put it in the environment variable that `token_env` names."
-FIX_CONFLICT: Final = "End the other program that uses this bot's token, or give this one a bot of its own."
+FIX_CONFLICT: Final = "Stop the other program that uses this bot's token, or use another bot here."
 
-# The SDK's own way to choose durations as timedelta, which they will be in its next version.
+# Makes the SDK's durations timedelta, as they will be in its next version.
 os.environ.setdefault("PTB_TIMEDELTA", "1")
-# httpx writes every address it calls, and Telegram's hold the token.
+# httpx logs every address it calls, and Telegram's contain the token.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
@@ -53,9 +52,9 @@ log = structlog.get_logger("ascolto")
 
 
 class Telegram:
-    """`base_url` ends with /bot, as the Bot API server's own; `poll` is how long it is asked to wait.
+    """`base_url` ends with /bot, as for any Bot API server; `poll` is how many seconds it waits for an update.
 
-    `readers` names everyone who reads the updates: the next ones are asked for when all of them have written down the last.
+    `readers` names all readers of the updates: the next updates are requested when all of them have stored the last.
     """
 
     platform = "telegram"
@@ -72,13 +71,14 @@ class Telegram:
     ) -> None:
         self.name = name
         self._poll = poll
-        self._reached: dict[str, int | None] = dict.fromkeys(readers)
-        """How far each reader has written down; None until it has begun."""
-        self._waiting: list[Update] = []
-        self._begun_anew = 0
-        self._moved = asyncio.Condition()
+        self._offsets: dict[str, int | None] = dict.fromkeys(readers)
+        """The next update that each reader needs; None until it starts."""
+        self._batch: list[Update] = []
+        self._renumberings = 0
+        """How often Telegram's update ids have started again from a lower number."""
+        self._progress = asyncio.Condition()
         self._calls = HTTPXRequest(connection_pool_size=8, read_timeout=20)
-        self._polls = _Sifted(connection_pool_size=2, read_timeout=poll + 10)
+        self._polls = _ReadableUpdates(connection_pool_size=2, read_timeout=poll + 10)
         self._bot: ExtBot[Any] = ExtBot(
             token,
             base_url=base_url,
@@ -94,128 +94,133 @@ class Telegram:
         return self._bot
 
     async def open(self) -> None:
-        """Proves the token; raises Unauthorized where it is wrong."""
+        """Verifies the token once; raises Unauthorized where it is wrong."""
         if not self._open:
-            await called(self._bot.initialize())
+            await sdk_call(self._bot.initialize())
             self._open = True
 
-    async def prove(self) -> None:
+    async def verify_credentials(self) -> None:
         await self.open()
-        await called(self._bot.get_me())
+        await sdk_call(self._bot.get_me())
 
-    async def updates(self, reader: str, bookmark: str | None) -> AsyncGenerator[tuple[str, Sequence[Update]], None]:
-        """For ever the next bookmark and what came before it, perhaps nothing; confirmed when asked for more."""
+    async def updates(self, reader: str, cursor: str | None) -> AsyncGenerator[tuple[str, Sequence[Update]], None]:
+        """The next cursor and the updates before it, perhaps none, forever; resumed only after they are stored."""
         await self.open()
-        offset = int(bookmark) if bookmark else 0
-        begun_anew = self._begun_anew
+        offset = int(cursor) if cursor else 0
+        renumberings = self._renumberings
         while True:
-            if begun_anew != self._begun_anew:
-                begun_anew, offset = self._begun_anew, 0
-            async with self._moved:
-                self._reached[reader] = offset
-                self._moved.notify_all()
-            found = await self._next(offset)
-            if begun_anew != self._begun_anew:
+            if renumberings != self._renumberings:
+                renumberings, offset = self._renumberings, 0
+            async with self._progress:
+                self._offsets[reader] = offset
+                self._progress.notify_all()
+            updates = await self._next(offset)
+            if renumberings != self._renumberings:
                 continue
-            offset = max((update.update_id + 1 for update in found), default=offset)
-            yield str(offset), found
+            offset = max((update.update_id + 1 for update in updates), default=offset)
+            yield str(offset), updates
 
     async def _next(self, offset: int) -> list[Update]:
-        """What is in hand from an offset on, else what Telegram gives once all readers have come so far; perhaps nothing."""
-        async with self._moved:
-            if news := [update for update in self._waiting if update.update_id >= offset]:
-                return news
+        """The updates from an offset on; new ones are requested once all readers are there. Perhaps none."""
+        async with self._progress:
+            if updates := [update for update in self._batch if update.update_id >= offset]:
+                return updates
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll or 1):
-                    await self._moved.wait_for(lambda: self._all_at(offset) or self._has(offset))
+                    await self._progress.wait_for(lambda: self._all_at(offset) or self._has(offset))
             if not self._has(offset) and self._all_at(offset):
-                self._waiting = await self._ask(offset)
-                if self._waiting and not self._has(offset):
-                    # After a quiet week Telegram counts from anywhere: every reader begins with what there is.
-                    self._begun_anew += 1
-                self._moved.notify_all()
-            return [update for update in self._waiting if update.update_id >= offset]
+                self._batch = await self._request(offset)
+                if self._batch and not self._has(offset):
+                    # After a week without updates their ids may start anywhere: every reader starts with these.
+                    self._renumberings += 1
+                self._progress.notify_all()
+            return [update for update in self._batch if update.update_id >= offset]
 
     def _all_at(self, offset: int) -> bool:
-        return all(reached is not None and reached >= offset for reached in self._reached.values())
+        return all(position is not None and position >= offset for position in self._offsets.values())
 
     def _has(self, offset: int) -> bool:
-        return any(update.update_id >= offset for update in self._waiting)
+        return any(update.update_id >= offset for update in self._batch)
 
-    async def _ask(self, offset: int) -> list[Update]:
-        found = await called(
-            self._bot.get_updates(offset=offset or None, timeout=self._poll, allowed_updates=list(WANTED), limit=100)
+    async def _request(self, offset: int) -> list[Update]:
+        updates = await sdk_call(
+            self._bot.get_updates(
+                offset=offset or None, timeout=self._poll, allowed_updates=list(UPDATE_KINDS), limit=100
+            )
         )
-        return list(found)
+        return list(updates)
 
     async def close(self) -> None:
-        """Also what a failed opening left behind, which the SDK's own shutdown passes over."""
+        """Closes also what a failed `open` leaves open: the SDK's own shutdown does not."""
         self._open = False
         await self._bot.shutdown()
         await self._calls.shutdown()
         await self._polls.shutdown()
 
 
-class _Sifted(HTTPXRequest):
-    """Updates that cannot be read are passed over, instead of holding up all that come after them."""
+class _ReadableUpdates(HTTPXRequest):
+    """Skips updates that cannot be read, which would block all later ones."""
 
-    async def do_request(self, *arguments: Any, **named: Any) -> tuple[int, bytes]:
-        status, body = await super().do_request(*arguments, **named)
-        return status, sifted(body) if status == HTTPStatus.OK else body
+    async def do_request(self, *arguments: Any, **options: Any) -> tuple[int, bytes]:
+        status, body = await super().do_request(*arguments, **options)
+        return status, readable_updates(body) if status == HTTPStatus.OK else body
 
 
-def sifted(body: bytes) -> bytes:
-    """An answer of getUpdates in which each update that cannot be read is its number alone."""
+def readable_updates(body: bytes) -> bytes:
+    """A response to getUpdates in which each update that cannot be read is reduced to its id."""
     try:
-        answer = json.loads(body)
-        updates = answer["result"]
-        good = [_reads(update) for update in updates]
+        response = json.loads(body)
+        updates = response["result"]
+        readable = [_is_readable(update) for update in updates]
     except (ValueError, KeyError, TypeError):
         return body
-    if all(good):
+    if all(readable):
         return body
-    log.warning("passed over", what="Telegram's updates", count=good.count(False))
-    kept = (update if fine else {"update_id": update["update_id"]} for update, fine in zip(updates, good, strict=True))
-    answer["result"] = [update for update in kept if isinstance(update.get("update_id"), int)]
-    return json.dumps(answer).encode()
+    log.warning("updates skipped", what="Telegram", count=readable.count(False))
+    reduced = (
+        update if is_readable else {"update_id": update["update_id"]}
+        for update, is_readable in zip(updates, readable, strict=True)
+    )
+    response["result"] = [update for update in reduced if isinstance(update.get("update_id"), int)]
+    return json.dumps(response).encode()
 
 
-def _reads(update: Any) -> bool:
+def _is_readable(update: Any) -> bool:
     try:
         Update.de_json(update, None)
-    except Exception:  # noqa: BLE001 - whatever the SDK stumbles over
+    except Exception:  # noqa: BLE001 - the SDK can raise anything
         return False
     return True
 
 
-async def called(call: Awaitable[T], *, changes: bool = False) -> T:
-    """A call of the SDK's, its failures as ours. With `changes`, one that broke off on the way is Uncertain."""
+async def sdk_call(call: Awaitable[T], *, writes: bool = False) -> T:
+    """A call of the SDK whose exceptions become EdgeError. With `writes`, one that was interrupted is Uncertain."""
     try:
         return await call
     except TelegramError as error:
-        raise _ours(error, changes=changes) from error
+        raise _to_edge_error(error, writes=writes) from error
     except (KeyError, TypeError, ValueError) as error:
-        unreadable = f"Telegram answered something else than expected ({type(error).__name__})."
-        raise (Uncertain if changes else Unavailable)(unreadable) from error
+        reason = f"Telegram sent something that cannot be read ({type(error).__name__})."
+        raise (Uncertain if writes else Unavailable)(reason) from error
 
 
-def _ours(error: TelegramError, *, changes: bool) -> EdgeError:
+def _to_edge_error(error: TelegramError, *, writes: bool) -> EdgeError:
     if isinstance(error, RetryAfter):
         wait = error.retry_after
-        return Unavailable("Telegram asks to wait", wait.total_seconds() if isinstance(wait, timedelta) else wait)
+        return Unavailable("Telegram rate limit reached", wait.total_seconds() if isinstance(wait, timedelta) else wait)
     if isinstance(error, InvalidToken):
-        return Unauthorized("Telegram does not know this token", FIX)
+        return Unauthorized("Telegram does not accept this token", FIX)
     if isinstance(error, Conflict):
-        return Unauthorized("Another program is asking for this bot's updates", FIX_CONFLICT)
+        return Unauthorized("Another program receives this bot's updates", FIX_CONFLICT)
     if isinstance(error, Forbidden):
         return Rejected(f"Telegram: {error.message}")
     if isinstance(error, ChatMigrated):
-        return Rejected(f"The group has become a supergroup: its id is {error.new_chat_id} now.")
+        return Rejected(f"The group has become a supergroup: its new id is {error.new_chat_id}.")
     if isinstance(error, BadRequest):
         return Rejected(f"Telegram: {error.message}")
     if isinstance(error, NetworkError):
-        never_left = isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-        return (Uncertain if changes and not never_left else Unavailable)(f"Telegram does not answer: {error.message}")
-    if changes:  # an answer that makes no sense says nothing of what was done
+        never_sent = isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        return (Uncertain if writes and not never_sent else Unavailable)(f"Telegram does not answer: {error.message}")
+    if writes:  # an unexpected response does not say whether it was carried out
         return Uncertain(f"Telegram: {error.message}")
     return Rejected(f"Telegram: {error.message}")

@@ -1,4 +1,4 @@
-"""The public door for webhooks: its own port, never the desk's. Who listens registers under a name."""
+"""The public server for webhooks, on a port of its own. Listeners register under a name."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,38 +10,38 @@ from models.errors import OperatorError
 
 MAX_BODY: Final = 1_000_000
 """Bytes."""
-LONGEST_BODY: Final = 30.0
+BODY_TIMEOUT: Final = 30.0
 """Seconds."""
 
 Receiver = Callable[[bytes, web.Request], Awaitable[web.Response]]
 
 
-class WebhookDoor:
-    """`POST /hooks/NAME` reaches whoever registered NAME; nobody there is a 404, and too long a body a 413."""
+class WebhookServer:
+    """`POST /hooks/NAME` reaches the receiver registered as NAME; 404 without one, 413 for a body that is too long."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
         self.port = port
         self._receivers: dict[str, Receiver] = {}
         self._runner: web.AppRunner | None = None
-        self._opening = asyncio.Lock()
+        self._starting = asyncio.Lock()
 
     def register(self, name: str, receiver: Receiver) -> None:
         self._receivers[name] = receiver
 
-    def forget(self, name: str) -> None:
+    def unregister(self, name: str) -> None:
         self._receivers.pop(name, None)
 
-    async def open(self) -> None:
-        """Begins to listen; opening an open door does nothing."""
-        async with self._opening:
+    async def start(self) -> None:
+        """Starts the server, unless it is running."""
+        async with self._starting:
             if self._runner is None:
                 await self._listen()
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_post("/hooks/{name}", self._take)
-        # Nobody's body is unpacked: a megabyte that becomes a thousand would hold up everything else, signed or not.
+        app.router.add_post("/hooks/{name}", self._receive)
+        # No body is decompressed: a megabyte that becomes a thousand would block everything else.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=3, auto_decompress=False)
         await runner.setup()
         site = web.TCPSite(runner, self.host, self.port)
@@ -51,19 +51,19 @@ class WebhookDoor:
             await runner.cleanup()
             raise OperatorError(
                 f"The webhook port {self.host}:{self.port} cannot be opened: {error.strerror or error}",
-                "Choose another `port` under [webhooks], or end the program that holds it.",
+                "Choose another `port` under [webhooks], or stop what is using this one.",
             ) from error
         self._runner = runner
         self.port = site._server.sockets[0].getsockname()[1] if site._server else self.port  # type: ignore[attr-defined]
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         receiver = self._receivers.get(request.match_info["name"])
         if receiver is None:
-            return web.Response(status=404, text="There is no webhook of this name.\n")
+            return web.Response(status=404, text="There is no webhook with this name.\n")
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            return web.Response(status=415, text="Send it as it is, without compressing it.\n")
+            return web.Response(status=415, text="Send it uncompressed.\n")
         try:
-            async with asyncio.timeout(LONGEST_BODY):
+            async with asyncio.timeout(BODY_TIMEOUT):
                 body = await request.read()
         except TimeoutError:
             return web.Response(status=408, text="It took too long to arrive.\n")

@@ -1,9 +1,9 @@
-"""One login on X: tweepy's client, mended where it harms, and what every call costs.
+"""One login on X: tweepy's client over our own requests, and what every call costs.
 
 https://docs.x.com/x-api/introduction, https://docs.x.com/x-api/getting-started/pricing, https://docs.tweepy.org
 
-tweepy names the hosts itself, prints the bearer token at DEBUG and asks again at once after a 429 without a reset: so its
-requests are made here, with our session and our errors. Posts read are paid for one by one; a month's budget is never exceeded.
+tweepy has fixed hosts, logs the bearer token at DEBUG level and retries immediately after a 429 without a reset time: its
+requests are made here instead, with our session and our errors. Every post read is paid for; a monthly budget is never exceeded.
 """
 
 import logging
@@ -19,17 +19,17 @@ from oauthlib.oauth1 import Client as OAuthClient
 from tweepy.asynchronous import AsyncClient
 from yarl import URL
 
-from connections.http import Answer, call, refused
+from connections.http import HttpResponse, call, http_error
 from models.errors import Paused, Rejected, Unauthorized, Unavailable, Uncertain
 
 T = TypeVar("T")
 
-# It writes what it signs, and the signature.
+# It logs what it signs, and the signature.
 logging.getLogger("oauthlib").setLevel(logging.INFO)
 
 FIX: Final = (
-    "At console.x.com open the app's Keys and tokens, make the bearer token, the consumer keys and the access token (with Read"
-    " and write) anew, and put each in the environment variable that ascolto.toml names."
+    "At console.x.com open the app's Keys and tokens, regenerate the bearer token, the consumer keys and the access token (with"
+    " Read and write), and put each in the environment variable that ascolto.toml names."
 )
 FIX_BUDGET: Final = "Raise `monthly_budget` of this connection, or wait for the first of the month."
 FIX_CREDITS: Final = "Buy credits at console.x.com → Billing, or raise the spending limit there."
@@ -38,13 +38,13 @@ POST_FIELDS: Final = [
     "public_metrics", "referenced_tweets",
 ]  # fmt: skip
 USER_FIELDS: Final = ["name", "username", "public_metrics"]
-OUR_FIELDS: Final = [*USER_FIELDS, "subscription_type"]
+ACCOUNT_FIELDS: Final = [*USER_FIELDS, "subscription_type"]
 _LINK = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|net|org|it|ro|eu|io|co)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Prices:
-    """In the currency of the budget; what X bills, or more: what is read again within a day it counts once, we count twice."""
+    """In the currency of the budget. At least what X bills: it bills what is read again within a day once, we count it twice."""
 
     post: float
     author: float
@@ -55,7 +55,7 @@ class Prices:
 
 @dataclass
 class Ledger:
-    """What was spent this calendar month, in UTC; kept in the ear's bookmark."""
+    """What was spent this calendar month, in UTC; saved in the listener's cursor."""
 
     budget: float
     prices: Prices
@@ -64,40 +64,40 @@ class Ledger:
     month: str = field(default="")
     resumed: bool = False
 
-    def room(self) -> float:
-        """What is left of the month's budget; without end where there is none."""
-        self._turn()
+    def remaining(self) -> float:
+        """What is left of the monthly budget; infinite without one."""
+        self._start_new_month()
         return max(0.0, self.budget - self.spent) if self.budget else float("inf")
 
     def charge(self, amount: float) -> None:
-        self._turn()
+        self._start_new_month()
         self.spent += amount
 
-    def posts(self, wanted: int, least: int) -> int:
-        """How many posts may be asked for at once; raises Paused where not even the least is affordable."""
+    def allowed_posts(self, maximum: int, minimum: int) -> int:
+        """How many posts one call may request; raises Paused where not even the minimum is affordable."""
         price = self.prices.post + self.prices.author
-        affordable = self.room() / price if price else float("inf")
-        if affordable < least:
+        affordable = self.remaining() / price if price else float("inf")
+        if affordable < minimum:
             self.pause()
-        return int(min(wanted, affordable))
+        return int(min(maximum, affordable))
 
-    def afford(self, amount: float) -> None:
-        if self.room() < amount:
+    def require(self, amount: float) -> None:
+        if self.remaining() < amount:
             self.pause()
 
     def pause(self) -> NoReturn:
-        after = (self.now().replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0)
-        reason = f"the month's budget is spent: {self.spent:.2f} of {self.budget:.2f}"
-        raise Paused(reason, FIX_BUDGET, (after - self.now()).total_seconds())
+        next_month = (self.now().replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0)
+        reason = f"the monthly budget is spent: {self.spent:.2f} of {self.budget:.2f}"
+        raise Paused(reason, FIX_BUDGET, (next_month - self.now()).total_seconds())
 
     def resume(self, month: str, spent: float) -> None:
-        """Goes on, once, from what was written down by the program before; what was spent meanwhile stays counted."""
-        self._turn()
+        """Adds, once, what was spent before a restart; what was spent since then stays counted."""
+        self._start_new_month()
         if month == self.month and not self.resumed:
             self.spent += spent
         self.resumed = True
 
-    def _turn(self) -> None:
+    def _start_new_month(self) -> None:
         month = f"{self.now():%Y-%m}"
         if month != self.month:
             self.month, self.spent = month, 0.0
@@ -105,7 +105,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Keys:
-    """`bearer` reads, the other four act as the account."""
+    """`bearer` reads; the other four act as the account."""
 
     bearer: str
     consumer_key: str = ""
@@ -115,20 +115,20 @@ class Keys:
 
 
 class Unreadable(Unavailable):
-    """The call succeeded, and what it brought cannot be read."""
+    """The call succeeded, but its response cannot be read."""
 
 
 class _Response:
-    """What tweepy wants of an answer."""
+    """What tweepy needs of a response."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, response: HttpResponse) -> None:
+        self._response = response
 
     async def json(self) -> Any:
         try:
-            return msgspec.json.decode(self._answer.body or b"{}")
+            return msgspec.json.decode(self._response.body or b"{}")
         except msgspec.DecodeError as error:
-            raise Unreadable(f"X answered something else than expected: {error}") from error
+            raise Unreadable(f"X returned an unexpected response: {error}") from error
 
 
 class _Client(AsyncClient):  # type: ignore[misc]  # tweepy comes without types
@@ -159,16 +159,16 @@ class _Client(AsyncClient):  # type: ignore[misc]  # tweepy comes without types
         if user_auth:
             signer = OAuthClient(self.consumer_key, self.consumer_secret, self.access_token, self.access_token_secret)
             url, headers, _ = signer.sign(url, method)
-            # The signature is over colons that are escaped; aiohttp would leave them as they are.
-            before, mark, query = url.partition("?")
-            url = before + mark + query.replace(":", "%3A")
-        changes = method == "POST"
-        answer = await call(self._http, method, URL(url, encoded=True), json=json, headers=headers, changes=changes)
-        return _Response(checked(answer, changes=changes))
+            # The signature covers escaped colons; aiohttp would not escape them.
+            path, separator, query = url.partition("?")
+            url = path + separator + query.replace(":", "%3A")
+        writes = method == "POST"
+        response = await call(self._http, method, URL(url, encoded=True), json=json, headers=headers, writes=writes)
+        return _Response(checked(response, writes=writes))
 
 
 class X:
-    """`base_url` is where the API is called. Reads go with the bearer token, replies and our own account with the others."""
+    """`base_url` is the API's. The bearer token reads; the other keys publish, and look up our own account."""
 
     platform = "x"
 
@@ -177,12 +177,12 @@ class X:
         self.ledger = ledger
         self.http = http
         self.base_url = base_url.rstrip("/")
-        self.me: User | None = None
+        self.account: User | None = None
         self._keys = keys
         self._client = _Client(keys, self.base_url, http)
 
     @property
-    def acts(self) -> bool:
+    def has_account_keys(self) -> bool:
         """Whether there are keys to act as the account."""
         return bool(self._keys.access_token)
 
@@ -191,68 +191,69 @@ class X:
         return {"Authorization": f"Bearer {self._keys.bearer}"}
 
     async def open(self) -> "User | None":
-        """Proves the keys and learns who we are; None without keys to act with, which prove themselves when first used."""
-        return self.me or await self.prove()
+        """Our account, requested once; None without account keys: the bearer token is verified by its first use."""
+        return self.account or await self.verify_credentials()
 
-    async def prove(self) -> "User | None":
-        """Who we are, asked anew and paid for."""
-        if self.acts:
-            self.ledger.afford(self.ledger.prices.author)
-            found = _read(await self._client.get_me(user_fields=OUR_FIELDS), _Me)
+    async def verify_credentials(self) -> "User | None":
+        """Our account, requested every time, which is paid for."""
+        if self.has_account_keys:
+            self.ledger.require(self.ledger.prices.author)
+            me = _decode(await self._client.get_me(user_fields=ACCOUNT_FIELDS), _Me)
             self.ledger.charge(self.ledger.prices.author)
-            self.me = found.data
-        return self.me
+            self.account = me.data
+        return self.account
 
-    async def mentions(self, user: str, wanted: int, **parameters: Any) -> "Page":
-        """Posts that name an account, newest first."""
-        return await self._page(self._client.get_users_mentions, user, wanted, 5, **parameters)
+    async def mentions(self, user: str, maximum: int, **parameters: Any) -> "Page":
+        """Posts that mention an account, newest first."""
+        return await self._page(self._client.get_users_mentions, user, maximum, 5, **parameters)
 
-    async def posts_of(self, user: str, wanted: int, **parameters: Any) -> "Page":
-        return await self._page(self._client.get_users_tweets, user, wanted, 5, exclude=["retweets"], **parameters)
+    async def posts_of(self, user: str, maximum: int, **parameters: Any) -> "Page":
+        return await self._page(self._client.get_users_tweets, user, maximum, 5, exclude=["retweets"], **parameters)
 
-    async def search(self, query: str, wanted: int, **parameters: Any) -> "Page":
-        return await self._page(self._client.search_recent_tweets, query, wanted, 10, **parameters)
+    async def search(self, query: str, maximum: int, **parameters: Any) -> "Page":
+        return await self._page(self._client.search_recent_tweets, query, maximum, 10, **parameters)
 
     async def posts(self, ids: Sequence[str]) -> "Page":
-        """Posts by their ids, those that are gone left out."""
-        self.ledger.afford(len(ids) * (self.ledger.prices.post + self.ledger.prices.author))
-        return self._paid(await self._client.get_tweets(ids=list(ids), **_EXPANDED))
+        """Posts by their ids, without those that no longer exist."""
+        self.ledger.require(len(ids) * (self.ledger.prices.post + self.ledger.prices.author))
+        return self._charged_page(await self._client.get_tweets(ids=list(ids), **_EXPANDED))
 
-    async def _page(self, method: Any, of: str, wanted: int, least: int, **parameters: Any) -> "Page":
-        count = self.ledger.posts(wanted, least)
-        return self._paid(await method(of, max_results=count, **_EXPANDED, **parameters))
+    async def _page(self, method: Any, subject: str, maximum: int, minimum: int, **parameters: Any) -> "Page":
+        """`subject` is a user's id or a query; `minimum` is the fewest posts that this call of X's can return."""
+        count = self.ledger.allowed_posts(maximum, minimum)
+        return self._charged_page(await method(subject, max_results=count, **_EXPANDED, **parameters))
 
-    def _paid(self, said: Any) -> "Page":
-        raw = _read(said, _RawPage)
-        rows = [tweet for row in raw.data if (tweet := _maybe(row, Tweet)) is not None]
-        users = [user for row in raw.includes.users if (user := _maybe(row, User)) is not None]
-        page = Page(rows, _Includes(users), raw.meta)
+    def _charged_page(self, body: Any) -> "Page":
+        raw = _decode(body, _RawPage)
+        posts = [tweet for row in raw.data if (tweet := _decode_or_none(row, Tweet)) is not None]
+        users = [user for row in raw.includes.users if (user := _decode_or_none(row, User)) is not None]
+        page = Page(posts, _Includes(users), raw.meta)
         prices = self.ledger.prices
         self.ledger.charge(len(page.data) * prices.post + len(page.includes.users) * prices.author)
         return page
 
-    async def expected(self, query: str) -> int:
-        """How many posts a month a query would find, from those of the last week."""
-        self.ledger.afford(self.ledger.prices.count)
-        said = _read(await self._client.get_recent_tweets_count(query, granularity="day"), _Counts)
+    async def monthly_posts(self, query: str) -> int:
+        """An estimate of how many posts a month match a query, from those of the last week."""
+        self.ledger.require(self.ledger.prices.count)
+        counts = _decode(await self._client.get_recent_tweets_count(query, granularity="day"), _Counts)
         self.ledger.charge(self.ledger.prices.count)
-        return round(said.meta.total_tweet_count * 30 / 7)
+        return round(counts.meta.total_tweet_count * 30 / 7)
 
-    async def reply(self, text: str, under: str) -> str:
-        """The id of what was said; Uncertain when it broke off on the way."""
+    async def reply(self, text: str, in_reply_to: str) -> str:
+        """The id of the published reply; raises Uncertain where the call was interrupted after it was sent."""
         prices = self.ledger.prices
         cost = prices.reply_with_link if _LINK.search(text) else prices.reply
-        self.ledger.afford(cost)
+        self.ledger.require(cost)
         try:
-            said = await self._client.create_tweet(text=text, in_reply_to_tweet_id=under, user_auth=True)
+            body = await self._client.create_tweet(text=text, in_reply_to_tweet_id=in_reply_to, user_auth=True)
             self.ledger.charge(cost)
-            return _read(said, _Made).data.id
+            return _decode(body, _Created).data.id
         except Unreadable as error:
             raise Uncertain(error.reason) from error
 
     async def rules(self) -> "list[Rule]":
-        said = await (await self._client.request("GET", "/2/tweets/search/stream/rules")).json()
-        return _read(said, _Rules).data
+        response = await self._client.request("GET", "/2/tweets/search/stream/rules")
+        return _decode(await response.json(), _Rules).data
 
     async def change_rules(self, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         route = "/2/tweets/search/stream/rules"
@@ -263,7 +264,7 @@ class X:
             await self._client.request("POST", route, json={"add": tagged})
 
     async def close(self) -> None:
-        """Nothing is held: the HTTP session is shared."""
+        """Nothing to close: the HTTP session is shared."""
 
 
 _EXPANDED: Final[dict[str, Any]] = {
@@ -332,7 +333,7 @@ class _RawIncludes(msgspec.Struct):
 
 
 class _RawPage(msgspec.Struct):
-    """A page before its rows are read one by one: one that cannot be read keeps nobody from the others."""
+    """A page before its rows are decoded one by one: a malformed row does not affect the others."""
 
     data: list[Any] = []
     includes: _RawIncludes = msgspec.field(default_factory=_RawIncludes)
@@ -347,7 +348,7 @@ class _Id(msgspec.Struct):
     id: str
 
 
-class _Made(msgspec.Struct):
+class _Created(msgspec.Struct):
     data: _Id
 
 
@@ -374,46 +375,47 @@ class _Problem(msgspec.Struct):
     title: str = ""
 
 
-def _maybe(said: Any, kind: type[T]) -> T | None:
+def _decode_or_none(body: Any, kind: type[T]) -> T | None:
     try:
-        return msgspec.convert(said, kind, strict=False)
+        return msgspec.convert(body, kind, strict=False)
     except msgspec.ValidationError:
         return None
 
 
-def _read(said: Any, kind: type[T]) -> T:
+def _decode(body: Any, kind: type[T]) -> T:
     try:
-        return msgspec.convert(said, kind, strict=False)
+        return msgspec.convert(body, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Unreadable(f"X answered something else than expected: {error}") from error
+        raise Unreadable(f"X returned an unexpected response: {error}") from error
 
 
-def checked(answer: Answer, *, changes: bool = False) -> Answer:
-    if answer.status == 402:
-        raise Paused("X wants to be paid: the credits are used up", FIX_CREDITS)
-    if answer.status == 429:
-        raise Unavailable("X asks to wait", _until_reset(answer))
-    if answer.status == 403 and changes:
-        raise Rejected(_detail(answer))
-    if answer.status in (401, 403):
-        raise Unauthorized(f"X refuses: {_detail(answer)}", FIX)
-    if error := refused(answer, FIX, changes=changes):
-        raise error if not isinstance(error, Rejected) else Rejected(_detail(answer))
-    return answer
+def checked(response: HttpResponse, *, writes: bool = False) -> HttpResponse:
+    """The response; raises the error of any status from 400."""
+    if response.status == 402:
+        raise Paused("X requires payment: the credits are used up", FIX_CREDITS)
+    if response.status == 429:
+        raise Unavailable("X's rate limit is reached", _until_reset(response))
+    if response.status == 403 and writes:
+        raise Rejected(_detail(response))
+    if response.status in (401, 403):
+        raise Unauthorized(f"X refused: {_detail(response)}", FIX)
+    if error := http_error(response, FIX, writes=writes):
+        raise error if not isinstance(error, Rejected) else Rejected(_detail(response))
+    return response
 
 
-def _detail(answer: Answer) -> str:
+def _detail(response: HttpResponse) -> str:
     try:
-        problem = msgspec.json.decode(answer.body, type=_Problem)
+        problem = msgspec.json.decode(response.body, type=_Problem)
     except msgspec.DecodeError:
-        return f"status {answer.status}"
-    return problem.detail or problem.title or f"status {answer.status}"
+        return f"status {response.status}"
+    return problem.detail or problem.title or f"status {response.status}"
 
 
-def _until_reset(answer: Answer) -> float | None:
-    """Seconds, from x-rate-limit-reset, which counts since 1970."""
+def _until_reset(response: HttpResponse) -> float | None:
+    """Seconds, from x-rate-limit-reset, which is a Unix time."""
     try:
-        reset = float(answer.headers.get("x-rate-limit-reset", ""))
+        reset = float(response.headers.get("x-rate-limit-reset", ""))
     except ValueError:
         return None
     return max(1.0, reset - datetime.now(UTC).timestamp())

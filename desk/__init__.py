@@ -1,21 +1,21 @@
-"""The desks: where managers sit. Cards go out, actions come in; what an action means is decided in triage."""
+"""Desks: chats where members work. Cards go out, actions come in; what an action means is decided in actions/."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import msgspec
 
+from cards.card_sync import RateLimit
+from cards.chat_views import View
+from cards.outcome import PerformedAction
 from languages import Translator
-from models.desk import Action
-from triage.boards import Pace
-from triage.desking import Outcome
-from triage.viewing import View
+from models.tables.action import Action
 
 
-class Did(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done on a desk since the bookmark before."""
+class ActionBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done on a desk since the previous cursor."""
 
-    bookmark: str
+    cursor: str
     actions: tuple[Action, ...] = ()
 
 
@@ -28,19 +28,19 @@ class Desk(Protocol):
     def platform(self) -> str: ...
 
     @property
-    def pace(self) -> Pace:
+    def rate_limit(self) -> RateLimit:
         """How many messages one of its chats takes."""
 
     async def connect(self) -> str | None:
-        """Proves that cards can be shown; raises EdgeError. Says what whoever sets it up may want to know."""
+        """Verifies that cards can be shown; raises EdgeError. Returns what whoever sets it up may want to know."""
 
-    async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
-        """Draws a card, in place where it stands already; returns its address in that chat."""
+    async def show(self, view: View, chat: str, message_id: str | None, t: Translator) -> str:
+        """Shows a card, in place where it has a message already; returns the message's id in that chat."""
 
-    def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
-        """For ever what members do; resumed only after what it gave is written down."""
+    def actions(self, cursor: str | None) -> AsyncGenerator[ActionBatch, None]:
+        """What members do, forever; resumed only after what it yielded is stored."""
 
-    async def answer(self, action: Action, outcome: Outcome, t: Translator) -> None:
+    async def respond(self, action: Action, performed: PerformedAction) -> None:
         """Tells whoever acted what came of it."""
 
     async def close(self) -> None: ...

@@ -1,138 +1,94 @@
-"""What a member can press or react with on any chat, and what comes back when they do.
+"""The buttons of cards, alerts and previews on any chat, and the actions they stand for.
 
-A button carries a token, `verb|case|reply|revision|text`, so that those of before a restart work after it.
+A button carries a token, `verb|case|reply|revision|text`, so that buttons from before a restart work after it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast, get_args
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from actions.table import ACTIONS, on_card
+from cards.case_view import CaseView
+from cards.chat_views import AlertView
+from cards.outcome import Choice, Preview
 from languages import Translator
-from models.desk import Action, Verb
-from triage.card import Card
-from triage.desking import Choice, Outcome, Preview
-from triage.suggestions import Suggestion
-from triage.viewing import AlertView
-
-
-def _(message: str) -> str:
-    return message
-
-
-LABELS: Final[dict[Verb, str]] = {
-    "claim": _("👀 Take it"),
-    "release": _("Put it back"),
-    "edit": _("✍️ Reply"),
-    "suggest": _("💬 Suggestions"),
-    "snooze": _("💤 Sleep"),
-    "dismiss": _("🙈 Dismiss"),
-    "escalate": _("⬆️ Escalate"),
-    "assign": _("Hand over"),
-    "undo": _("↩️ Take it back"),
-    "reopen": _("Open it again"),
-    "retry": _("🔁 Try again"),
-    "published_by_hand": _("It is there"),
-    "not_published": _("It is not there: publish it again"),
-    "review": _("👁 Look, then say yes"),
-    "send_back": _("↩️ Send it back"),
-    "mute_alert": _("🔕 Mute this"),
-}
-LIKELY: Final = frozenset({"claim", "edit", "approve", "review"})
-"""Shown as the ones to press."""
-REACTIONS: Final[Mapping[str, tuple[Verb, str]]] = {
-    "👀": ("claim", ""),
-    "✅": ("published_by_hand", ""),
-    "🙈": ("dismiss", "not-us"),
-    "💤": ("snooze", "60"),
-    "👍": ("correct", "positive"),
-    "👎": ("correct", "negative"),
-}
-TOLD: Final = frozenset(
-    {
-        "approve", "note", "help", "correct", "snooze", "dismiss", "published_by_hand", "undo", "send_back", "unmute_alert",
-        "answer_storm", "mine", "next", "quiet", "away",
-    }
-)  # fmt: skip
-"""What is confirmed in words to who did it; the rest is seen on the card."""
+from models.tables.action import Action
+from publishing.suggestions import Suggestion
 
 
 class Button(msgspec.Struct, frozen=True, kw_only=True):
-    words: str
-    verb: Verb
+    label: str
+    verb: str
     case: int
     text: str = ""
     reply: int | None = None
     revision: int | None = None
 
+    @property
+    def primary(self) -> bool:
+        return ACTIONS[self.verb].primary
+
     def token(self, limit: int) -> str:
         """In at most `limit` bytes; only the text is cut."""
-        begin = f"{self.verb}|{self.case}|{self.reply or ''}|{self.revision or ''}|"
-        return begin + self.text.encode()[: max(limit - len(begin), 0)].decode(errors="ignore")
+        head = f"{self.verb}|{self.case}|{self.reply or ''}|{self.revision or ''}|"
+        return head + self.text.encode()[: max(limit - len(head), 0)].decode(errors="ignore")
 
 
-def _labelled(verb: Verb, case: int, t: Translator) -> Button:
-    return Button(words=t(LABELS[verb]), verb=verb, case=case)
+def _button(verb: str, case: int, t: Translator, text: str = "") -> Button:
+    return Button(label=ACTIONS[verb].button(t), verb=verb, case=case, text=text)
 
 
-def on_card(card: Card, t: Translator) -> list[Button]:
-    return [_labelled(verb, card.case, t) for verb in card.buttons]
+def for_card(case: CaseView, t: Translator) -> list[Button]:
+    return [_button(spec.verb, case.id, t) for spec in on_card(case.stage)]
 
 
-def on_alert(view: AlertView, t: Translator) -> list[Button]:
+def for_alert(view: AlertView, t: Translator) -> list[Button]:
     if view.kind == "approval":
-        return [_labelled("review", view.card.case, t)] if view.card.proposal else []
-    take = [_labelled("claim", view.card.case, t)] if "claim" in view.card.buttons else []
-    mute = msgspec.structs.replace(_labelled("mute_alert", view.card.case, t), text=view.pattern)
-    return [*take, mute] if view.pattern else take
+        return [_button("review", view.case.id, t)] if view.case.proposal else []
+    claimable = any(spec.verb == "claim" for spec in on_card(view.case.stage))
+    claim = [_button("claim", view.case.id, t)] if claimable else []
+    return [*claim, _button("mute_alert", view.case.id, t, str(view.id))] if view.severity else claim
 
 
-def on_preview(shown: Preview, t: Translator) -> list[Button]:
-    """The one button that publishes stands here, under the whole text and nowhere else."""
-    edit = _labelled("edit", shown.case, t)
-    if not shown.can_publish:
-        return [Button(words=t("I have answered there"), verb="published_by_hand", case=shown.case), edit]
-    if shown.proposed and not shown.may_second:
-        return [_labelled("undo", shown.case, t)]
-    back = [_labelled("send_back", shown.case, t)] if shown.proposed else []
-    if any(finding.stops for finding in shown.findings):
+def for_preview(preview: Preview, t: Translator) -> list[Button]:
+    """The one button that publishes is here, under the whole text and nowhere else."""
+    edit = _button("edit", preview.case, t)
+    if not preview.can_publish:
+        return [_button("mark_answered", preview.case, t), edit]
+    if preview.proposed and not preview.can_approve:
+        return [_button("undo", preview.case, t)]
+    back = [_button("send_back", preview.case, t)] if preview.proposed else []
+    if any(finding.blocks for finding in preview.findings):
         return [edit, *back]
-    asks = shown.wanted and not shown.may_second
+    needs_approval = preview.required_approvals and not preview.can_approve
     approve = Button(
-        words=t("🙋 Ask for a second yes") if asks else t("✅ Approve"),
+        label=t("🙋 Request approval") if needs_approval else ACTIONS["approve"].button(t),
         verb="approve",
-        case=shown.case,
-        reply=shown.reply,
-        revision=shown.revision,
+        case=preview.case,
+        reply=preview.reply,
+        revision=preview.revision,
     )
     return [approve, edit, *back]
 
 
-def of_choices(found: Sequence[Choice], case: int) -> list[Button]:
-    return [Button(words=one.label, verb=one.verb, case=case, text=one.text) for one in found]
+def for_choices(choices: Sequence[Choice], case: int) -> list[Button]:
+    return [Button(label=choice.label, verb=choice.verb, case=case, text=choice.text) for choice in choices]
 
 
-def of_suggestions(found: Sequence[Suggestion], case: int) -> list[Button]:
+def for_suggestions(suggestions: Sequence[Suggestion], case: int) -> list[Button]:
     """A row of numbers to choose by."""
-    return [Button(words=str(n), verb="suggest", case=case, text=one.code) for n, one in enumerate(found, 1)]
+    return [Button(label=str(n), verb="suggest", case=case, text=one.code) for n, one in enumerate(suggestions, 1)]
 
 
-def pressed(token: str, **place: Any) -> Action | None:
-    """The action that a token stands for, at a `place` (the other fields of an Action); None for one that is none of ours."""
+def parse_token(token: str, **fields: Any) -> Action | None:
+    """The action of a button's token, with the other `fields` of an Action; None for a token that is not ours."""
     verb, *rest = token.split("|", 4)
-    if verb not in get_args(Verb) or len(rest) != 4:
+    if verb not in ACTIONS or len(rest) != 4:
         return None
     case, reply, revision, text = rest
-    return Action(
-        verb=cast("Verb", verb), case=number(case), reply=number(reply), revision=number(revision), text=text, **place
-    )
+    return Action(verb=verb, case=_row_id(case), reply=_row_id(reply), revision=_row_id(revision), text=text, **fields)
 
 
-def number(text: str) -> int | None:
-    """A row's number as one of our tokens carries it."""
+def _row_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def is_told(action: Action, outcome: Outcome) -> bool:
-    """Whether what came of it is said in words to who did it."""
-    return bool(outcome.said) and (outcome.refused or action.verb in TOLD)

@@ -1,46 +1,33 @@
-"""What a member types after `/ascolto`, or as a command of its own, in the words of any of our languages."""
+"""What a member types after `/ascolto`, or as a command of its own, in any of our languages."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from models.desk import Verb
 from models.text import fold
 
-WORDS: Final[Mapping[str, Verb]] = {
-    "mine": "mine", "miei": "mine", "ale": "mine",
-    "next": "next", "prossimo": "next", "urmatorul": "next",
-    "quiet": "quiet", "silenzio": "quiet", "liniste": "quiet",
-    "away": "away", "assente": "away", "plecat": "away",
-    "help": "help", "start": "help", "aiuto": "help", "ajutor": "help",
-}  # fmt: skip
-NAMES: Final[Mapping[str, Mapping[Verb, str]]] = {
-    "en": {"mine": "mine", "next": "next", "quiet": "quiet", "away": "away", "help": "help"},
-    "it": {"mine": "miei", "next": "prossimo", "quiet": "silenzio", "away": "assente", "help": "aiuto"},
-    "ro": {"mine": "ale", "next": "urmatorul", "quiet": "liniste", "away": "plecat", "help": "ajutor"},
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {"mine": "mine", "next": "next", "quiet": "quiet_hours", "away": "absence", "help": "help"},
+    "it": {"miei": "mine", "prossimo": "next", "silenzio": "quiet_hours", "assente": "absence", "aiuto": "help"},
+    "ro": {"mele": "mine", "urmatorul": "next", "liniste": "quiet_hours", "absent": "absence", "ajutor": "help"},
 }
-"""The command's word by language."""
-
-
-def _(message: str) -> str:
-    return message
-
-
-ABOUT: Final[Mapping[Verb, str]] = {
-    "mine": _("What I hold, and what waits"),
-    "next": _("The most pressing case that nobody has"),
-    "quiet": _("When I am not to be called: 22:00-07:00"),
-    "away": _("When I am away, and who stands in: 24.12 6.1 bruno"),
-    "help": _("What can be done here"),
+"""Language → command → verb of actions/table.py, as a chat offers them."""
+_VERBS: Final[Mapping[str, str]] = {
+    **{word: verb for words in WORDS.values() for word, verb in words.items()},
+    "start": "help",
 }
 
 
-def is_ours(typed: str) -> bool:
-    """Whether a message begins with a command of ours: other bots in the same group have theirs."""
-    word = typed.strip().partition(" ")[0]
-    return word.startswith("/") and fold(word[1:].partition("@")[0]).strip() in WORDS
+def is_ours(text: str) -> bool:
+    """Whether a message starts with one of our commands: other bots in the same group have theirs."""
+    word = text.strip().partition(" ")[0]
+    return word.startswith("/") and _normalized(word[1:]) in _VERBS
 
 
-def meant(typed: str) -> tuple[Verb, str]:
-    """The verb and what stands after it; help for whatever it does not know."""
-    word, _space, rest = typed.strip().lstrip("/").partition(" ")
-    return WORDS.get(fold(word.partition("@")[0]).strip(), "help"), rest.strip()
+def parse_command(text: str) -> tuple[str, str]:
+    """The verb and what follows it; `help` for an unknown command."""
+    word, _space, rest = text.strip().lstrip("/").partition(" ")
+    return _VERBS.get(_normalized(word), "help"), rest.strip()
+
+
+def _normalized(word: str) -> str:
+    return fold(word.partition("@")[0]).strip()

@@ -1,10 +1,9 @@
-"""The Discord desk: cards with buttons, updated in place; replies written in a window; notes as replies to a card.
+"""The Discord desk: cards with buttons, updated in place; replies written in a modal; notes as replies to a card.
 
 https://discord.com/developers/docs/interactions/receiving-and-responding, https://discord.com/developers/docs/components/reference
 
-Whoever presses a button must be a configured member; what that means is decided in triage. Only the button under a shown text
-publishes it; nothing typed here ever does. What concerns one person alone is shown to that person alone. Buttons are tokens, so
-that those of before a restart work after it.
+Whoever presses a button must be a configured member; what a button means is decided in actions/. Only the button under a shown
+text publishes it; nothing typed here ever does. What concerns one person alone is shown to that person alone.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -12,40 +11,42 @@ from typing import Any, Final
 
 import discord
 
-from connections.discord import Discord, Told, next_told
-from desk import Did, buttons, commands, faces
+from actions.table import REACTIONS
+from cards.card_sync import RateLimit
+from cards.chat_views import DigestView, View
+from cards.outcome import PerformedAction
+from connections.discord import Discord, GatewayEvent, next_events
+from desk import ActionBatch, buttons, card_text, commands
 from desk import discord_cards as cards
 from insights import charts
 from languages import Translator
-from models.desk import Action
 from models.errors import Rejected
-from store.desks import A_THREAD_EACH
-from triage.boards import Pace
-from triage.desking import Outcome
-from triage.viewing import DigestView, View
+from models.tables.action import Action
+from store.card_placements import THREAD_PER_CARD
 
-PULSE: Final = 25.0
-A_WEEK: Final = 10_080
-"""Minutes after which a thread in which nobody speaks is put away."""
+HEARTBEAT: Final = 25.0
+"""Seconds between two empty batches while nothing happens."""
+ONE_WEEK: Final = 10_080
+"""Minutes without a message after which a thread is archived."""
 CHANNEL: Final = "/channels/{channel_id}"
 THREADS: Final = "/channels/{channel_id}/threads"
 MESSAGES: Final = "/channels/{channel_id}/messages"
 MESSAGE: Final = "/channels/{channel_id}/messages/{message_id}"
 CALLBACK: Final = "/interactions/{interaction_id}/{interaction_token}/callback"
-SAY, QUIETLY, WINDOW, AWAY = 4, 6, 9, 7
-"""Kinds of answers to an interaction: a message, nothing to see, a window, the message it came from changed."""
-ALONE: Final = 64
+REPLY, NOTHING, UPDATE, MODAL = 4, 6, 7, 9
+"""Responses to an interaction: a message, nothing visible, a change of the message it came from, a modal."""
+EPHEMERAL: Final = 64
 """A message for one person."""
 
-PACE: Final = Pace(5, 5.0)
-"""What a channel has taken for years; where it takes less, its answers say so.
+RATE_LIMIT: Final = RateLimit(5, 5.0)
+"""What a channel has taken for years; where it takes less, its responses say so.
 
 https://discord.com/developers/docs/topics/rate-limits"""
 
 
 class DiscordDesk:
     platform = "discord"
-    pace = PACE
+    rate_limit = RATE_LIMIT
 
     def __init__(self, connection: Discord) -> None:
         self.name = connection.name
@@ -54,27 +55,27 @@ class DiscordDesk:
     async def connect(self) -> str:
         client = await self._connection.open()
         await self._connection.call("GET", "/users/@me")
-        link = self._connection.invite(client.application_id or 0)
-        return f"servers let it in at {link} (permissions {self._connection.permissions.value})."
+        link = self._connection.invite_link(client.application_id or 0)
+        return f"add it to a server at {link} (permissions {self._connection.permissions.value})."
 
-    async def show(self, view: View, chat: str, address: str | None, t: Translator) -> str:
-        """In a forum (`601/*`) each card begins a post of its own, which its address names."""
+    async def show(self, view: View, chat: str, message_id: str | None, t: Translator) -> str:
+        """In a forum (`601/*`) each card starts a post of its own, whose id is the message id."""
         body = cards.render(view, t)
-        forum = chat.removesuffix(A_THREAD_EACH) if chat.endswith(A_THREAD_EACH) else ""
-        if address is not None:
+        forum = chat.removesuffix(THREAD_PER_CARD) if chat.endswith(THREAD_PER_CARD) else ""
+        if message_id is not None:
             try:
-                await self._edit(body, address if forum else chat, address)
+                await self._edit(body, message_id if forum else chat, message_id)
             except Rejected as error:
                 if not any(words in error.reason for words in ("Unknown Message", "Unknown Channel")):
                     raise
             else:
-                return address
+                return message_id
         chart = view.chart if isinstance(view, DigestView) else None
         png = (cards.CHART, await charts.png(chart)) if chart else None
         if forum:
             for embed in body["embeds"]:
-                embed.pop("image", None)  # what begins a post comes without files here
-            post = {"name": cards.title(view, t), "auto_archive_duration": A_WEEK, "message": body}
+                embed.pop("image", None)  # the first message of a post comes without files here
+            post = {"name": cards.title(view, t), "auto_archive_duration": ONE_WEEK, "message": body}
             return str((await self._connection.call("POST", THREADS, post, channel_id=forum))["id"])
         return str((await self._connection.call("POST", MESSAGES, body, png=png, channel_id=chat))["id"])
 
@@ -87,81 +88,82 @@ class DiscordDesk:
             await self._connection.call("PATCH", CHANNEL, {"archived": False}, channel_id=channel)
             await self._connection.call("PATCH", MESSAGE, body, channel_id=channel, message_id=message)
 
-    async def actions(self, bookmark: str | None) -> AsyncGenerator[Did, None]:
-        """Discord tells a press once and waits three seconds for the answer; there is nothing to go on from."""
+    async def actions(self, cursor: str | None) -> AsyncGenerator[ActionBatch, None]:
+        """Discord reports a press once and waits three seconds for the response; there is no cursor to continue from."""
         async with self._connection.gateway("desk") as (client, queue, running):
             while True:
-                told = await next_told(queue, running, PULSE)
-                found = (to_action(one, client.own) for one in told)
-                yield Did(bookmark=bookmark or "", actions=tuple(action for action in found if action is not None))
+                events = await next_events(queue, running, HEARTBEAT)
+                parsed = (to_action(event, client.own) for event in events)
+                yield ActionBatch(cursor=cursor or "", actions=tuple(a for a in parsed if a is not None))
 
-    async def answer(self, action: Action, outcome: Outcome, t: Translator) -> None:
-        """Within three seconds, or the person is told by Discord that it failed; what was done is done all the same."""
+    async def respond(self, action: Action, performed: PerformedAction) -> None:
+        """Within three seconds, or Discord tells the person that it failed; what was done is done all the same."""
+        outcome, t = performed.outcome, performed.t
         case = outcome.case or action.case or 0
-        if not action.at:
-            if outcome.said and outcome.refused:
-                body = {**cards.said(outcome.said), "message_reference": _under(action)}
+        if not action.respond_to:
+            if outcome.message and outcome.refused:
+                body = {**cards.message(outcome.message), "message_reference": _reference(action)}
                 await self._connection.call("POST", MESSAGES, body, channel_id=action.chat)
             return
         if len(outcome.editor or "") > cards.INPUT:  # cut to fit, it would come back without its end
-            await self._respond(action, SAY, cards.said(faces.too_long(t)))
+            await self._respond(action, REPLY, cards.message(card_text.too_long(t)))
         elif outcome.editor is not None:
-            await self._respond(action, WINDOW, cards.editor(case, outcome.editor, action.chat, t))
+            await self._respond(action, MODAL, cards.editor(case, outcome.editor, action.chat, t))
         elif outcome.preview is not None:
-            await self._respond(action, SAY, cards.preview(outcome.preview, t))
+            await self._respond(action, REPLY, cards.preview(outcome.preview, t))
         elif outcome.suggestions:
-            await self._respond(action, SAY, cards.suggestions(outcome.suggestions, case, t))
+            await self._respond(action, REPLY, cards.suggestions(outcome.suggestions, case, t))
         elif outcome.choices:
-            await self._respond(action, SAY, cards.choices(outcome.choices, case, outcome.said))
+            await self._respond(action, REPLY, cards.choices(outcome.choices, case, outcome.message))
         elif action.verb == "approve" and not outcome.refused:
-            # The preview has done its work: it shows what came of it, without buttons.
-            await self._respond(action, AWAY, {**cards.said(outcome.said), "embeds": [], "components": []})
-        elif buttons.is_told(action, outcome):
-            await self._respond(action, SAY, cards.said(outcome.said))
+            # The preview has done its work: it shows the outcome, without buttons.
+            await self._respond(action, UPDATE, {**cards.message(outcome.message), "embeds": [], "components": []})
+        elif outcome.message and (outcome.refused or performed.confirm):
+            await self._respond(action, REPLY, cards.message(outcome.message))
         else:
-            await self._respond(action, QUIETLY, None)
+            await self._respond(action, NOTHING, None)
 
     async def _respond(self, action: Action, kind: int, data: dict[str, Any] | None) -> None:
         body: dict[str, Any] = {"type": kind}
         if data is not None:
-            body["data"] = data if kind in (WINDOW, AWAY) else {**data, "flags": ALONE}
-        number, _, token = action.at.partition("/")
+            body["data"] = data if kind in (MODAL, UPDATE) else {**data, "flags": EPHEMERAL}
+        number, _, token = action.respond_to.partition("/")
         await self._connection.call("POST", CALLBACK, body, interaction_id=number, interaction_token=token)
 
     async def close(self) -> None:
         await self._connection.close()
 
 
-def _under(action: Action) -> dict[str, Any]:
+def _reference(action: Action) -> dict[str, Any]:
     return {"message_id": action.message, "channel_id": action.chat, "fail_if_not_exists": False}
 
 
-def to_action(told: Told, own: int) -> Action | None:
-    """What was told means to us; None for what is no business of the desk's."""
-    if told.interaction is not None:
-        return _interaction(told.interaction)
-    if told.reaction is not None:
-        return _reaction(told.reaction, own)
-    return _note(told.message, own) if told.message is not None else None
+def to_action(event: GatewayEvent, own: int) -> Action | None:
+    """The action in an event; None for what is not meant for the desk. `own` is the bot's id."""
+    if event.interaction is not None:
+        return _interaction(event.interaction)
+    if event.reaction is not None:
+        return _reaction(event.reaction, own)
+    return _note(event.message, own) if event.message is not None else None
 
 
-def _reaction(place: discord.RawReactionActionEvent, own: int) -> Action | None:
-    meant = buttons.REACTIONS.get(str(place.emoji))
-    if meant is None or place.user_id == own:
+def _reaction(reaction: discord.RawReactionActionEvent, own: int) -> Action | None:
+    entry = REACTIONS.get(str(reaction.emoji))
+    if entry is None or reaction.user_id == own:
         return None
-    verb, text = meant
+    verb, text = entry
     return Action(
-        native_id=f"{place.message_id}:{place.user_id}:{place.emoji}",
+        native_id=f"{reaction.message_id}:{reaction.user_id}:{reaction.emoji}",
         verb=verb,
-        who=str(place.user_id),
-        chat=str(place.channel_id),
+        who=str(reaction.user_id),
+        chat=str(reaction.channel_id),
         text=text,
-        message=str(place.message_id),
+        message=str(reaction.message_id),
     )
 
 
 def _note(message: discord.Message, own: int) -> Action | None:
-    """A reply to a message of ours, or a word in a thread that we have begun: if that is a card's, a note among us."""
+    """A reply to a message of ours, or a message in a thread of ours: an internal note, if that is a card's."""
     if message.author.id == own or message.author.bot:
         return None
     above = message.reference.resolved if message.reference else None
@@ -180,27 +182,27 @@ def _note(message: discord.Message, own: int) -> Action | None:
 
 
 def _interaction(interaction: discord.Interaction) -> Action | None:
-    """A button, a window that was sent, or the command; what does not read so was not made by us."""
+    """A button, a submitted modal, or the command; anything else was not made by us."""
     data: Mapping[str, Any] = interaction.data or {}
     common: dict[str, Any] = {
         "native_id": str(interaction.id),
         "who": str(interaction.user.id),
-        "at": f"{interaction.id}/{interaction.token}",
+        "respond_to": f"{interaction.id}/{interaction.token}",
     }
     chat = str(interaction.channel_id or "")
     if interaction.type is discord.InteractionType.component:
         message = str(interaction.message.id) if interaction.message else ""
-        return buttons.pressed(str(data.get("custom_id", "")), chat=chat, message=message, **common)
+        return buttons.parse_token(str(data.get("custom_id", "")), chat=chat, message=message, **common)
     if interaction.type is discord.InteractionType.modal_submit:
-        return _written(data, common)
+        return _submitted_reply(data, common)
     if interaction.type is discord.InteractionType.application_command and data.get("name") == "ascolto":
         typed = next((str(option.get("value", "")) for option in data.get("options", ())), "")
-        verb, text = commands.meant(typed)
+        verb, text = commands.parse_command(typed)
         return Action(verb=verb, chat=chat, text=text, **common)
     return None
 
 
-def _written(data: Mapping[str, Any], common: dict[str, Any]) -> Action | None:
+def _submitted_reply(data: Mapping[str, Any], common: dict[str, Any]) -> Action | None:
     kind, _, rest = str(data.get("custom_id", "")).partition("|")
     case, _, chat = rest.partition("|")
     fields = [field for row in data.get("components", ()) for field in row.get("components", ())]

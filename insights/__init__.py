@@ -1,0 +1,1 @@
+"""What is counted: metrics of a period, digests and their charts."""

@@ -1,4 +1,4 @@
-"""Days, weeks and months on the wall of a time zone."""
+"""Days, weeks and months in a time zone."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -10,7 +10,7 @@ Kind = Literal["day", "week", "month"]
 
 
 class Period(msgspec.Struct, frozen=True):
-    """From the first midnight to the one after the last day, in UTC; a day can have 23 or 25 hours."""
+    """From the first midnight to the one after the last day; a day can have 23 or 25 hours."""
 
     kind: Kind
     first: date
@@ -30,7 +30,7 @@ class Period(msgspec.Struct, frozen=True):
         return self.first + timedelta(days=7 if self.kind == "week" else 1)
 
     def before(self, steps: int = 1) -> "Period":
-        """The same kind of period, so many earlier."""
+        """The period of the same kind that many steps earlier."""
         first = self.first
         for _ in range(steps):
             if self.kind == "month":

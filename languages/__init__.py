@@ -1,6 +1,6 @@
-"""Our own words in every language. English stands in the code; `languages/<code>.po` holds the others.
+"""Translations of the interface. English is in the code; the other languages are in `languages/<code>.po`.
 
-The catalogues are read as they are written, so that there is nothing to compile and nothing stale.
+The catalogs are read without compiling them, so that none can be outdated.
 """
 
 from datetime import date, datetime, timedelta
@@ -15,6 +15,11 @@ SOURCE: Final = "en"
 FOLDER: Final = Path(__file__).parent
 
 
+def mark(message: str) -> str:
+    """Marks a sentence for translation; it is translated where it is shown."""
+    return message
+
+
 class Translator:
     """Sentences, numbers and times in one language."""
 
@@ -23,12 +28,12 @@ class Translator:
         self._translations = translations
 
     def __call__(self, message: str, **values: object) -> str:
-        """The sentence, its {places} filled."""
-        said = self._translations.gettext(message) if message else ""
-        return said.format(**values) if values else said
+        """The sentence, with its {placeholders} filled in."""
+        sentence = self._translations.gettext(message) if message else ""
+        return sentence.format(**values) if values else sentence
 
     def count(self, one: str, many: str, number: int) -> str:
-        """The right plural for a number, which stands at {n}; Romanian has three."""
+        """The plural for a number, which replaces {n}; Romanian has three."""
         return self._translations.ngettext(one, many, number).format(n=self.number(number))
 
     def number(self, number: float) -> str:
@@ -54,7 +59,7 @@ class Translator:
         return format_timedelta(length, format="short", threshold=1.2, locale=self.code)
 
     def moment(self, moment: datetime, zone: str) -> str:
-        """Day and time on the wall of that zone."""
+        """Day and time in that zone."""
         from babel.dates import format_datetime
 
         return format_datetime(moment, "EEE d MMM HH:mm", tzinfo=ZoneInfo(zone), locale=self.code)
@@ -78,7 +83,7 @@ class Translator:
         return format_date(day, "d MMM", locale=self.code)
 
     def name_of(self, language: str) -> str:
-        """How a language is called in this one."""
+        """The name of a language in this one."""
         from babel import Locale
         from babel.core import UnknownLocaleError
 
@@ -94,7 +99,7 @@ def available() -> tuple[str, ...]:
 
 @cache
 def translator(code: str) -> Translator:
-    """For a language that has no catalogue, English."""
+    """English for a language without a catalog."""
     file = FOLDER / f"{code}.po"
     if not code.isalpha() or not file.exists():
         return Translator(SOURCE, NullTranslations())
@@ -102,8 +107,8 @@ def translator(code: str) -> Translator:
     from babel.messages.pofile import read_po
 
     with file.open("rb") as lines:
-        catalogue = read_po(lines, locale=code)
+        catalog = read_po(lines, locale=code)
     compiled = BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, catalog)
     compiled.seek(0)
     return Translator(code, GNUTranslations(compiled))

@@ -1,16 +1,16 @@
-"""The ears: one file per platform, mentions come in.
+"""Listeners, one file per platform: incoming posts.
 
-An ear hears what happens on one connection, for ever, and says how far it has heard. What it hands over is written down
-together with its bookmark before it is asked for more; so a crash anywhere loses nothing and repeats nothing.
+A listener receives what happens on one connection, forever, and says how far it has read. What it yields is stored together with
+its cursor before it is asked for more, so that a crash anywhere loses nothing and repeats nothing.
 """
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from models.post import Around, Heard, Post, Sought
+from models.incoming import ContextRequest, IncomingPost, ListenerBatch, ThreadContext
 
 
-class Ear(Protocol):
+class Listener(Protocol):
     @property
     def name(self) -> str:
         """The connection's."""
@@ -19,22 +19,22 @@ class Ear(Protocol):
     def platform(self) -> str: ...
 
     @property
-    def silence(self) -> float:
-        """After so many seconds without giving anything, be it an empty Heard as a sign of life, it is taken for dead."""
+    def silence_timeout(self) -> float:
+        """Seconds without a batch, be it an empty one as a sign of life, after which it is considered dead."""
 
     async def connect(self) -> str | None:
-        """Proves anew, by a call, that listening can begin; raises EdgeError. Returns what the operator should know."""
+        """Verifies by a call that listening can start; raises EdgeError. Returns what the operator should know."""
 
-    def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
-        """For ever what happens after the bookmark; resumed only after what it gave is committed. Raises EdgeError.
+    def listen(self, cursor: str | None) -> AsyncGenerator[ListenerBatch, None]:
+        """What happens after the cursor, forever; resumed only after what it yielded is committed. Raises EdgeError.
 
-        Gives an empty Heard as soon as it listens: that, and not that somebody answers, proves that it is back.
+        Yields an empty batch as soon as it is listening: that, and not a working `connect`, proves that it is back.
         """
 
-    async def find(self, url: str) -> Post | None:
-        """The post at a permalink, or None where that is not this platform's, or cannot be looked up."""
+    async def find(self, url: str) -> IncomingPost | None:
+        """The post at a permalink; None where it is not this platform's, or cannot be looked up."""
 
-    async def around(self, sought: Sought) -> Around:
-        """What stands around a mention; raises EdgeError."""
+    async def fetch_context(self, request: ContextRequest) -> ThreadContext:
+        """What is around a mention; raises EdgeError."""
 
     async def close(self) -> None: ...

@@ -1,10 +1,10 @@
-"""Hearing all of Bluesky through Jetstream: a WebSocket of JSON that needs no credentials.
+"""All of Bluesky through Jetstream: a WebSocket of JSON that needs no credentials.
 
-https://github.com/bluesky-social/jetstream (both wires: v2 at …/network.bsky.jetstream.subscribeEvents, v1 at …/subscribe)
+https://github.com/bluesky-social/jetstream (both versions: v2 at …/network.bsky.jetstream.subscribeEvents, v1 at …/subscribe)
 
-The native id is the at-uri. The bookmark holds Jetstream's sequence number where the server counts (v2), and its time: a
-number is good for the server that gave it alone, so elsewhere a few seconds before the time are asked for again, and what
-was heard already is known by its id. What speaks to our account is heard whether or not a query matches.
+The native id is the at-uri. The cursor holds Jetstream's sequence number where the server has one (v2), and its time: a number is
+valid only on the server that assigned it, so on another one the stream restarts a few seconds before the time, and duplicates are
+recognized by their ids. Posts that address our account are received whether or not a query matches.
 """
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -17,175 +17,197 @@ import aiohttp
 import msgspec
 import structlog
 
+from connections.batches import receive_batch
 from connections.bluesky import Bluesky
-from connections.sockets import frames
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
-from models.post import NOTHING_AROUND, Around, Deletion, Heard, Media, Post, PostAuthor, Sought
+from models.incoming import (
+    NO_CONTEXT,
+    ContextRequest,
+    Deletion,
+    IncomingAuthor,
+    IncomingPost,
+    ListenerBatch,
+    Media,
+    Origin,
+    ThreadContext,
+)
 
 log = structlog.get_logger("ascolto")
 
 REPLAY: Final = 3_000_000
-"""Microseconds before the bookmark that are heard again: Jetstream's clock is not exact across its servers."""
+"""Microseconds before the cursor that are received again: Jetstream's clock is not exact across its servers."""
 BATCH: Final = 500
-PATIENCE: Final = 0.25
+BATCH_WINDOW: Final = 0.25
 """Seconds for which a batch that is not full waits for more."""
 MAX_FRAME: Final = 1_000_000
-SILENCE: Final = 30.0
-"""Seconds; the whole network is never quiet for so long."""
-PARENTS: Final = 10
-NOTICED: Final = 50
-"""Notifications that are asked for after a break."""
+"""Characters."""
+RECONNECT_AFTER: Final = 30.0
+"""Seconds; the whole network is never silent for so long."""
+MAX_PARENTS: Final = 10
+MAX_NOTIFICATIONS: Final = 50
+"""Read after an interruption."""
 COLLECTION: Final = "app.bsky.feed.post"
-SECOND_WIRE: Final = "subscribeEvents"
-PICTURES: Final = "https://cdn.bsky.app/img"
+V2_METHOD: Final = "subscribeEvents"
+IMAGE_CDN: Final = "https://cdn.bsky.app/img"
+ADDRESSING_REASONS: Final = frozenset({"mention", "reply", "quote"})
+"""Reasons of notifications that come with a post."""
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The bookmark: how far, on which server. `time_us` is good anywhere, `seq` on `server`."""
+class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`time_us` is valid on any server, `seq` only on `server`."""
 
     time_us: int = 0
     seq: int = 0
     server: str = ""
 
 
-class BlueskyEar:
+class BlueskyListener:
     platform = "bluesky"
 
     def __init__(
-        self, connection: Bluesky, jetstream: str, http: aiohttp.ClientSession, *, silence: float = SILENCE
+        self,
+        connection: Bluesky,
+        jetstream: str,
+        http: aiohttp.ClientSession,
+        *,
+        reconnect_after: float = RECONNECT_AFTER,
     ) -> None:
+        """`reconnect_after` is in seconds without an event."""
         self.name = connection.name
-        self.silence = max(90.0, 2 * silence)
-        self._quiet = silence
+        self.silence_timeout = max(90.0, 2 * reconnect_after)
+        self._reconnect_after = reconnect_after
         self._connection = connection
         self._jetstream = jetstream
         self._http = http
-        self._counts = urlsplit(jetstream).path.endswith(SECOND_WIRE)
+        self._is_v2 = urlsplit(jetstream).path.endswith(V2_METHOD)
 
     async def connect(self) -> None:
         if self._connection.handle:
-            await self._connection.prove()
+            await self._connection.verify_credentials()
         async with await self._open(None):
             pass
 
-    async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
-        place = read_bookmark(bookmark)
+    async def listen(self, cursor: str | None) -> AsyncGenerator[ListenerBatch, None]:
+        position = read_cursor(cursor)
         if self._connection.handle:
             await self._connection.open()
-            if place.time_us:
-                yield Heard(bookmark=_written(place), posts=await self._noticed(place))
-        async with await self._open_at(place) as socket:
-            yield Heard(bookmark=_written(place))
+            if position.time_us:
+                yield ListenerBatch(cursor=_encode(position), posts=await self._missed_notifications(position))
+        async with await self._open_at(position) as socket:
+            yield ListenerBatch(cursor=_encode(position))
             while True:
-                told = await frames(socket, "Jetstream", quiet=self._quiet, patience=PATIENCE, most=BATCH)
-                if not told:
-                    raise Unavailable(f"Jetstream has been silent for {self._quiet:g} s.")
-                events = [event for frame in told if (event := self._decode(frame)) is not None]
-                place = _moved(place, events, self._jetstream if self._counts else "")
-                yield to_heard(events, _written(place), self._connection.did)
+                frames = await receive_batch(
+                    socket, "Jetstream", idle_timeout=self._reconnect_after, window=BATCH_WINDOW, max_size=BATCH
+                )
+                if not frames:
+                    raise Unavailable(f"Jetstream has been silent for {self._reconnect_after:g} s.")
+                events = [event for frame in frames if (event := self._decode(frame)) is not None]
+                position = _advance(position, events, self._jetstream if self._is_v2 else "")
+                yield to_batch(events, _encode(position), self._connection.did)
 
     def _decode(self, frame: str) -> "Event | None":
-        return decode_counted(frame) if self._counts else decode(frame)
+        return decode_v2(frame) if self._is_v2 else decode_v1(frame)
 
-    async def _open_at(self, place: Place) -> aiohttp.ClientWebSocketResponse:
-        """From the sequence number where this server gave it and still has it, else from the time."""
-        if place.seq and self._counts and place.server == self._jetstream:
+    async def _open_at(self, position: Cursor) -> aiohttp.ClientWebSocketResponse:
+        """From the sequence number where this server assigned it and still has it, else from the time."""
+        if position.seq and self._is_v2 and position.server == self._jetstream:
             with suppress(Rejected):
-                return await self._open(place.seq)
-            log.warning("bookmark too old", what=f"ear {self.name}", fix="Some posts may have been missed.")
-        return await self._open(place.time_us - REPLAY if place.time_us else None)
+                return await self._open(position.seq)
+            log.warning("cursor too old", what=f"listener {self.name}", fix="Some posts may have been missed.")
+        return await self._open(position.time_us - REPLAY if position.time_us else None)
 
     async def _open(self, cursor: int | None) -> aiohttp.ClientWebSocketResponse:
         parameters = {"maxMessageSizeBytes": str(MAX_FRAME)}
         parameters |= (
-            {"kinds": "commit", "collections": COLLECTION} if self._counts else {"wantedCollections": COLLECTION}
+            {"kinds": "commit", "collections": COLLECTION} if self._is_v2 else {"wantedCollections": COLLECTION}
         )
         if cursor is not None:
             parameters["cursor"] = str(cursor)
-        wires = ("xrpc.v1.json",) if self._counts else ()
+        protocols = ("xrpc.v1.json",) if self._is_v2 else ()
         url = f"{self._jetstream}?{urlencode(parameters)}"
         try:
             return await self._http.ws_connect(
-                url, heartbeat=20, max_msg_size=16 * MAX_FRAME, autoping=True, protocols=wires
+                url, heartbeat=20, max_msg_size=16 * MAX_FRAME, autoping=True, protocols=protocols
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise _refused(error) from error
+            raise _handshake_error(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"Jetstream does not answer: {error}") from error
+            raise Unavailable(f"Jetstream does not respond: {error}") from error
 
-    async def _noticed(self, place: Place) -> tuple[Post, ...]:
-        """What spoke to our account since the bookmark, as its server knows: Jetstream forgets after some days."""
-        since = datetime.fromtimestamp((place.time_us - REPLAY) / 1_000_000, UTC)
+    async def _missed_notifications(self, position: Cursor) -> tuple[IncomingPost, ...]:
+        """Posts since the cursor that address our account, from its server: Jetstream keeps only some days."""
+        since = datetime.fromtimestamp((position.time_us - REPLAY) / 1_000_000, UTC)
         try:
-            found = await self._connection.query(
-                "app.bsky.notification.listNotifications", _Notifications, limit=str(NOTICED)
+            page = await self._connection.query(
+                "app.bsky.notification.listNotifications", _Notifications, limit=str(MAX_NOTIFICATIONS)
             )
         except Unauthorized:
             raise
         except EdgeError:
-            return ()  # a server without an app view keeps none
-        known = (_notification(row) for row in found.notifications)
-        posts = (_from_view(n, origin="backfill", to_us=True) for n in known if n is not None and n.reason in SPEAKS)
+            return ()  # a server without an app view has none
+        notifications = (_notification(row) for row in page.notifications)
+        posts = (
+            view_to_post(n, origin="backfill", addresses_us=True)
+            for n in notifications
+            if n is not None and n.reason in ADDRESSING_REASONS
+        )
         return tuple(sorted((p for p in posts if p.created_at >= since), key=lambda post: post.created_at))
 
-    async def find(self, url: str) -> Post | None:
+    async def find(self, url: str) -> IncomingPost | None:
         """https://bsky.app/profile/HANDLE/post/KEY, read at the app view."""
         parts = urlsplit(url).path.strip("/").split("/")
-        if len(parts) != 4 or (parts[0], parts[2]) != ("profile", "post") or not self._connection.reads_publicly:
+        if len(parts) != 4 or (parts[0], parts[2]) != ("profile", "post") or not self._connection.has_appview:
             return None
         uri = f"at://{parts[1]}/{COLLECTION}/{parts[3]}"
         try:
-            found = await self._connection.public("app.bsky.feed.getPosts", _Posts, uris=uri)
+            response = await self._connection.query_public("app.bsky.feed.getPosts", _Posts, uris=uri)
         except EdgeError:
             return None
-        return _from_view(found.posts[0]) if found.posts else None
+        return view_to_post(response.posts[0]) if response.posts else None
 
-    async def around(self, sought: Sought) -> Around:
-        """What it answers, and the name and reach of who wrote it, at the app view."""
-        if not self._connection.reads_publicly:
-            return NOTHING_AROUND
-        profile = await self._connection.public("app.bsky.actor.getProfile", _Profile, actor=sought.author)
-        before: list[Post] = []
-        if sought.parent:
-            thread = await self._connection.public(
-                "app.bsky.feed.getPostThread", _Thread, uri=sought.native_id, depth="0", parentHeight=str(PARENTS)
+    async def fetch_context(self, request: ContextRequest) -> ThreadContext:
+        """The posts above it, and its author's name and followers, at the app view."""
+        if not self._connection.has_appview:
+            return NO_CONTEXT
+        profile = await self._connection.query_public("app.bsky.actor.getProfile", _Profile, actor=request.author)
+        earlier_posts: list[IncomingPost] = []
+        if request.parent:
+            response = await self._connection.query_public(
+                "app.bsky.feed.getPostThread", _Thread, uri=request.native_id, depth="0", parentHeight=str(MAX_PARENTS)
             )
-            above = thread.thread.parent
-            while above is not None and above.post is not None:
-                before.append(_from_view(above.post))
-                above = above.parent
-        return Around(before=tuple(reversed(before)), author=_to_author(profile))
+            parent = response.thread.parent
+            while parent is not None and parent.post is not None:
+                earlier_posts.append(view_to_post(parent.post))
+                parent = parent.parent
+        return ThreadContext(earlier_posts=tuple(reversed(earlier_posts)), author=to_author(profile))
 
     async def close(self) -> None:
         await self._connection.close()
 
 
-SPEAKS: Final = frozenset({"mention", "reply", "quote"})
-"""Reasons of notifications that come with a post."""
+def read_cursor(cursor: str | None) -> Cursor:
+    """Also reads the cursors of older versions, a bare time."""
+    if not cursor:
+        return Cursor()
+    return Cursor(time_us=int(cursor)) if cursor.isdigit() else msgspec.json.decode(cursor, type=Cursor)
 
 
-def read_bookmark(bookmark: str | None) -> Place:
-    """Also the bare time that older bookmarks are."""
-    if not bookmark:
-        return Place()
-    return Place(time_us=int(bookmark)) if bookmark.isdigit() else msgspec.json.decode(bookmark, type=Place)
+def _encode(position: Cursor) -> str:
+    return msgspec.json.encode(position).decode()
 
 
-def _written(place: Place) -> str:
-    return msgspec.json.encode(place).decode()
+def _advance(position: Cursor, events: Sequence["Event"], server: str) -> Cursor:
+    """The cursor after some events; `server` is empty for one without sequence numbers."""
+    time_us = max([position.time_us, *(event.time_us for event in events)])
+    seq = position.seq if position.server == server else 0
+    return Cursor(time_us, max([seq, *(event.seq for event in events)]), server) if server else Cursor(time_us)
 
 
-def _moved(place: Place, events: Sequence["Event"], server: str) -> Place:
-    time_us = max([place.time_us, *(event.time_us for event in events)])
-    before = place.seq if place.server == server else 0
-    return Place(time_us, max([before, *(event.seq for event in events)]), server) if server else Place(time_us)
-
-
-def _refused(error: aiohttp.WSServerHandshakeError) -> EdgeError:
+def _handshake_error(error: aiohttp.WSServerHandshakeError) -> EdgeError:
     if error.status == 400:
-        return Rejected(f"Jetstream refuses: {error.message}")
-    retry = error.headers.get("Retry-After", "") if error.headers else ""
-    return Unavailable(f"Jetstream answers with {error.status}", float(retry) if retry.isdigit() else None)
+        return Rejected(f"Jetstream refused: {error.message}")
+    retry_after = error.headers.get("Retry-After", "") if error.headers else ""
+    return Unavailable(f"Jetstream: status {error.status}", float(retry_after) if retry_after.isdigit() else None)
 
 
 class _Ref(msgspec.Struct):
@@ -214,7 +236,7 @@ class _Commit(msgspec.Struct):
 
 
 class Event(msgspec.Struct):
-    """What happened to a record, whichever wire told it."""
+    """What happened to a record, from either version."""
 
     did: str
     time_us: int
@@ -241,7 +263,7 @@ class _Payload(msgspec.Struct, rename={"type": "$type", "witnessed_at": "witness
     """Of an advisory."""
 
 
-class _Message(msgspec.Struct):
+class _MessageV2(msgspec.Struct):
     payload: _Payload
 
 
@@ -270,15 +292,15 @@ class _Posts(msgspec.Struct):
     posts: list[_View]
 
 
-class _Above(msgspec.Struct):
-    """A post of a thread; without one where it was deleted or is hidden from us."""
+class _ThreadPost(msgspec.Struct):
+    """`post` is None where it was deleted or is hidden from us."""
 
     post: _View | None = None
-    parent: "_Above | None" = None
+    parent: "_ThreadPost | None" = None
 
 
 class _Thread(msgspec.Struct):
-    thread: _Above
+    thread: _ThreadPost
 
 
 class _Blob(msgspec.Struct):
@@ -290,47 +312,47 @@ class _Image(msgspec.Struct):
     alt: str = ""
 
 
-class _Pictures(msgspec.Struct):
+class _Images(msgspec.Struct):
     images: list[_Image] = []
-    media: "_Pictures | None" = None
+    media: "_Images | None" = None
 
 
-_decoder = msgspec.json.Decoder(Event)
-_counted = msgspec.json.Decoder(_Message)
-_pictures = msgspec.json.Decoder(_Pictures)
+_v1_decoder = msgspec.json.Decoder(Event)
+_v2_decoder = msgspec.json.Decoder(_MessageV2)
+_images_decoder = msgspec.json.Decoder(_Images)
 
 
-def decode(frame: str) -> Event | None:
-    """A frame of the first wire, or None for one that is malformed or too long to be a post."""
+def decode_v1(frame: str) -> Event | None:
+    """The event of a frame; None for one that is malformed or too long to be a post."""
     if len(frame) > MAX_FRAME:
         return None
     try:
-        return _decoder.decode(frame)
+        return _v1_decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
 
 
-def decode_counted(frame: str) -> Event | None:
-    """A frame of the second wire, likewise."""
+def decode_v2(frame: str) -> Event | None:
+    """Likewise."""
     if len(frame) > MAX_FRAME:
         return None
     try:
-        told = _counted.decode(frame).payload
+        payload = _v2_decoder.decode(frame).payload
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
-    if told.name:
-        log.warning("bookmark not to be had", what="Jetstream", reason=told.name)
-    at = told.witnessed_at or told.time
-    if not told.seq or at is None:
+    if payload.name:
+        log.warning("cursor not available", what="Jetstream", reason=payload.name)
+    at = payload.witnessed_at or payload.time
+    if not payload.seq or at is None:
         return None
-    commit = _Commit(told.operation, told.collection, told.rkey, told.record) if told.operation else None
-    return Event(told.did, round(at.timestamp() * 1_000_000), told.type.rpartition("#")[2], commit, told.seq)
+    commit = _Commit(payload.operation, payload.collection, payload.rkey, payload.record) if payload.operation else None
+    return Event(payload.did, round(at.timestamp() * 1_000_000), payload.type.rpartition("#")[2], commit, payload.seq)
 
 
-def to_heard(events: Iterable[Event], bookmark: str, own: str) -> Heard:
-    """What happened, in our words. `own` is our account's DID, empty without one."""
-    posts: list[Post] = []
-    edits: list[Post] = []
+def to_batch(events: Iterable[Event], cursor: str, own: str) -> ListenerBatch:
+    """`own` is our account's DID, empty without one."""
+    posts: list[IncomingPost] = []
+    edits: list[IncomingPost] = []
     deletions: list[Deletion] = []
     for event in events:
         commit = event.commit
@@ -339,15 +361,15 @@ def to_heard(events: Iterable[Event], bookmark: str, own: str) -> Heard:
         if commit.operation == "delete":
             deletions.append(Deletion(platform="bluesky", native_id=event.uri))
         elif commit.record is not None:
-            author = PostAuthor(handle=event.did, native_id=event.did)
-            post = _to_post(event.uri, author, commit.record, event.time_us, own)
+            author = IncomingAuthor(handle=event.did, native_id=event.did)
+            post = to_post(event.uri, author, commit.record, event.time_us, own)
             (posts if commit.operation == "create" else edits).append(post)
-    return Heard(bookmark=bookmark, posts=tuple(posts), edits=tuple(edits), deletions=tuple(deletions))
+    return ListenerBatch(cursor=cursor, posts=tuple(posts), edits=tuple(edits), deletions=tuple(deletions))
 
 
-def _to_post(uri: str, author: PostAuthor, record: _Record, time_us: int, own: str = "") -> Post:
+def to_post(uri: str, author: IncomingAuthor, record: _Record, time_us: int, own: str = "") -> IncomingPost:
     did, _, key = uri.removeprefix("at://").replace(f"/{COLLECTION}/", "\n").partition("\n")
-    return Post(
+    return IncomingPost(
         platform="bluesky",
         native_id=uri,
         url=f"https://bsky.app/profile/{did}/post/{key}",
@@ -359,30 +381,30 @@ def _to_post(uri: str, author: PostAuthor, record: _Record, time_us: int, own: s
         created_at=datetime.fromtimestamp(time_us / 1_000_000, UTC),
         media=_media(did, record.embed),
         ours=did == own,
-        to_us=bool(own) and did != own and _speaks_to(record, own.encode()),
+        addresses_us=bool(own) and did != own and _addresses(record, own.encode()),
     )
 
 
-def _speaks_to(record: _Record, own: bytes) -> bool:
-    """Whether a post answers, names or quotes an account."""
-    answered = record.reply.parent.uri.encode() if record.reply else b""
-    return own in answered or own in bytes(record.facets) or own in bytes(record.embed)
+def _addresses(record: _Record, own: bytes) -> bool:
+    """Whether a post answers, mentions or quotes an account."""
+    parent = record.reply.parent.uri.encode() if record.reply else b""
+    return own in parent or own in bytes(record.facets) or own in bytes(record.embed)
 
 
 def _media(did: str, embed: msgspec.Raw) -> tuple[Media, ...]:
     if b'"images"' not in bytes(embed):
         return ()
     try:
-        found = _pictures.decode(embed)
+        decoded = _images_decoder.decode(embed)
     except msgspec.DecodeError:
         return ()
-    images = found.images or (found.media.images if found.media else [])
+    images = decoded.images or (decoded.media.images if decoded.media else [])
     links = [(image.alt, image.image.ref.get("$link", "")) for image in images]
     return tuple(
         Media(
             kind="image",
-            url=f"{PICTURES}/feed_fullsize/plain/{did}/{link}@jpeg",
-            preview=f"{PICTURES}/feed_thumbnail/plain/{did}/{link}@jpeg",
+            url=f"{IMAGE_CDN}/feed_fullsize/plain/{did}/{link}@jpeg",
+            preview=f"{IMAGE_CDN}/feed_thumbnail/plain/{did}/{link}@jpeg",
             alt=alt,
         )
         for alt, link in links
@@ -390,8 +412,8 @@ def _media(did: str, embed: msgspec.Raw) -> tuple[Media, ...]:
     )
 
 
-def _to_author(profile: _Profile) -> PostAuthor:
-    return PostAuthor(
+def to_author(profile: _Profile) -> IncomingAuthor:
+    return IncomingAuthor(
         handle=profile.handle,
         native_id=profile.did,
         name=profile.display_name,
@@ -401,22 +423,22 @@ def _to_author(profile: _Profile) -> PostAuthor:
 
 
 def _notification(row: msgspec.Raw) -> _Notification | None:
-    """None for one that cannot be read: likes and follows bring other records."""
+    """None for one that cannot be read: likes and follows come with other records."""
     try:
         return msgspec.json.decode(row, type=_Notification)
     except msgspec.DecodeError:
         return None
 
 
-def _from_view(view: _View, *, origin: str = "live", to_us: bool = False) -> Post:
-    post = _to_post(view.uri, _to_author(view.author), view.record, _microseconds(view.record.created_at))
-    return msgspec.structs.replace(post, origin=origin, to_us=to_us)
+def view_to_post(view: _View, *, origin: Origin = "live", addresses_us: bool = False) -> IncomingPost:
+    post = to_post(view.uri, to_author(view.author), view.record, _microseconds(view.record.created_at))
+    return msgspec.structs.replace(post, origin=origin, addresses_us=addresses_us)
 
 
-def _microseconds(said: str) -> int:
-    """When somebody says that they wrote; now where that is no time at all."""
+def _microseconds(created_at: str) -> int:
+    """When the author claims to have posted; now where that is not a valid time."""
     try:
-        created = datetime.fromisoformat(said)
+        created = datetime.fromisoformat(created_at)
         created = created.astimezone(UTC) if created.tzinfo else created.replace(tzinfo=UTC)
         return max(0, int(created.timestamp() * 1_000_000))
     except (ValueError, OverflowError):

@@ -1,10 +1,11 @@
-"""Hearing our own servers on Discord: channels, threads and forums, and messages to the bot.
+"""Listens on our own servers on Discord: channels, threads and forums, and messages to the bot.
 
 https://discord.com/developers/docs/resources/message, https://discordpy.readthedocs.io/en/stable/api.html
 
-The native id is `channel:message`, a thread being a channel. The bookmark holds the last message of each channel: whenever
-the gateway is new, every channel whose last message is another is read from there. Where the content of messages is not
-granted, what speaks to the bot is heard all the same, and members hand over the rest with "Send to triage" in a message's menu.
+The native id is `channel:message`, where a thread is a channel too. The cursor holds the last message of each channel: when
+the gateway starts a new session, every channel whose last message is a different one is read from there. Where the bot may not
+read the content of messages, it still receives those that address it, and members add others with "Send to triage" in a
+message's menu.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -13,21 +14,23 @@ from typing import Any, Final
 import discord
 import msgspec
 
-from connections.discord import Discord, Gateway, Told, called, each, next_told
+from connections.discord import Discord, Gateway, GatewayEvent, each, next_events, sdk_call
 from models.errors import EdgeError, Rejected
-from models.post import Around, Deletion, Heard, Media, Post, PostAuthor, Sought
+from models.incoming import ContextRequest, Deletion, IncomingAuthor, IncomingPost, ListenerBatch, Media, ThreadContext
 
-PULSE: Final = 25.0
-"""Seconds between signs of life, as long as the gateway is there."""
+HEARTBEAT: Final = 25.0
+"""Seconds between two empty batches while nothing happens and the gateway is connected."""
 BATCH: Final = 200
-ABOVE: Final = 5
-KEPT: Final = 500
-"""Channels with something later than it, above which one that no server lists is forgotten."""
+CONTEXT: Final = 5
+"""Messages before a mention that are fetched as its context."""
+MAX_UNLISTED: Final = 500
+"""An unlisted channel is dropped from the cursor when this many channels have later messages."""
+TEXT_CHANNELS: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
 
 
-class DiscordEar:
+class DiscordListener:
     platform = "discord"
-    silence = 90.0
+    silence_timeout = 90.0
 
     def __init__(self, connection: Discord) -> None:
         self.name = connection.name
@@ -38,56 +41,58 @@ class DiscordEar:
         servers = [guild async for guild in each(client.fetch_guilds(limit=1))]
         if servers:
             return None
-        return f"the bot is on no server yet. Let it in: {self._connection.invite(client.application_id or 0)}"
+        return f"the bot is on no server yet. Add it: {self._connection.invite_link(client.application_id or 0)}"
 
-    async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
-        last = msgspec.json.decode(bookmark, type=dict[str, int]) if bookmark else {}
-        async with self._connection.gateway("ear") as (client, queue, running):
-            behind = True  # until the past was read the bookmark stays where it is
+    async def listen(self, cursor: str | None) -> AsyncGenerator[ListenerBatch, None]:
+        last = msgspec.json.decode(cursor, type=dict[str, int]) if cursor else {}
+        async with self._connection.gateway("listener") as (client, queue, running):
+            behind = True  # until the history is read the cursor stays where it is
             while True:
-                told = await next_told(queue, running, PULSE)
-                behind = behind or any(one.connected for one in told)
-                if any(one.ready for one in told):
-                    async for heard in self._missed(client, last):
-                        yield heard
+                events = await next_events(queue, running, HEARTBEAT)
+                behind = behind or any(event.connected for event in events)
+                if any(event.ready for event in events):
+                    async for batch in self._missed(client, last):
+                        yield batch
                     behind = False
-                if told or client.alive:
-                    yield _heard(told, last, client.own, moves=not behind)
-                for one in told:
-                    one.written.set()
+                if events or client.alive:
+                    yield to_batch(events, last, client.own, move_cursor=not behind)
+                for event in events:
+                    event.stored.set()
 
-    async def _missed(self, client: Gateway, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
-        """What was said in each channel since the bookmark; of one that was there before us, only where it stands."""
+    async def _missed(self, client: Gateway, last: dict[str, int]) -> AsyncGenerator[ListenerBatch, None]:
+        """What was posted in each channel since the cursor; a channel that existed before the bot came starts at its end."""
         newest = max(last.values(), default=0)
         channels = {str(channel.id): channel for channel in _channels(client)}
         for key, channel in channels.items():
-            begun_since = bool(newest) and channel.id > newest
-            before = last.get(key, channel.id - 1 if begun_since else None)
-            there = channel.last_message_id or 0
-            if before is None or there <= before:
-                last[key] = before or there
+            is_new = bool(newest) and channel.id > newest
+            after = last.get(key, channel.id - 1 if is_new else None)
+            end = channel.last_message_id or 0
+            if after is None or end <= after:
+                last[key] = after or end
                 continue
-            async for posts, reached in _history(channel, before, client.own):
+            async for posts, reached in _history(channel, after, client.own):
                 last[key] = reached
-                yield Heard(bookmark=_written(last), posts=posts)
+                yield ListenerBatch(cursor=_to_cursor(last), posts=posts)
         for key in sorted(last.keys() - channels.keys(), key=lambda key: -last[key]):
-            async for heard in self._elsewhere(client, key, last):
-                yield heard
+            async for batch in self._missed_unlisted(client, key, last):
+                yield batch
 
-    async def _elsewhere(self, client: Gateway, key: str, last: dict[str, int]) -> AsyncGenerator[Heard, None]:
-        """Private conversations and threads that have closed; the longest silent, and those that are gone, are forgotten."""
-        if sum(number > last[key] for number in last.values()) >= KEPT:
+    async def _missed_unlisted(
+        self, client: Gateway, key: str, last: dict[str, int]
+    ) -> AsyncGenerator[ListenerBatch, None]:
+        """The same for a direct conversation or an archived thread; deleted and inactive ones are dropped from the cursor."""
+        if sum(number > last[key] for number in last.values()) >= MAX_UNLISTED:
             del last[key]
             return
-        place = client.get_partial_messageable(int(key))
+        channel = client.get_partial_messageable(int(key))
         try:
-            async for posts, reached in _history(place, last[key], client.own, forgives=False):
+            async for posts, reached in _history(channel, last[key], client.own, skip_forbidden=False):
                 last[key] = reached
-                yield Heard(bookmark=_written(last), posts=posts)
+                yield ListenerBatch(cursor=_to_cursor(last), posts=posts)
         except Rejected:
             del last[key]
 
-    async def find(self, url: str) -> Post | None:
+    async def find(self, url: str) -> IncomingPost | None:
         """https://discord.com/channels/SERVER/CHANNEL/MESSAGE"""
         parts = url.removeprefix("https://discord.com/channels/").split("/")
         if len(parts) != 3 or not all(part.isdigit() for part in parts[1:]):
@@ -95,29 +100,29 @@ class DiscordEar:
         try:
             client = await self._connection.open()
             channel = client.get_partial_messageable(int(parts[1]))
-            return to_post(await called(channel.fetch_message(int(parts[2]))), client.user.id if client.user else 0)
+            return to_post(await sdk_call(channel.fetch_message(int(parts[2]))), client.user.id if client.user else 0)
         except EdgeError:
             return None
 
-    async def around(self, sought: Sought) -> Around:
-        """What was said in the channel right before; what it answers came with it."""
+    async def fetch_context(self, request: ContextRequest) -> ThreadContext:
+        """The messages in the channel right before; the message that it answers came with it."""
         client = await self._connection.open()
-        channel, _, number = sought.native_id.partition(":")
-        place = client.get_partial_messageable(int(channel))
-        history = place.history(before=discord.Object(int(number)), limit=ABOVE, oldest_first=False)
+        channel_id, _, message_id = request.native_id.partition(":")
+        channel = client.get_partial_messageable(int(channel_id))
+        history = channel.history(before=discord.Object(int(message_id)), limit=CONTEXT, oldest_first=False)
         own = client.user.id if client.user else 0
-        found = [post async for message in each(history) if (post := to_post(message, own))]
-        return Around(before=tuple(reversed(found)))
+        posts = [post async for message in each(history) if (post := to_post(message, own))]
+        return ThreadContext(earlier_posts=tuple(reversed(posts)))
 
     async def close(self) -> None:
         await self._connection.close()
 
 
 async def _history(
-    channel: Any, after: int, own: int, *, forgives: bool = True
-) -> AsyncGenerator[tuple[tuple[Post, ...], int], None]:
-    """A channel from a message on, oldest first, in batches with the message reached; nothing of one that we may not read."""
-    posts: list[Post] = []
+    channel: Any, after: int, own: int, *, skip_forbidden: bool = True
+) -> AsyncGenerator[tuple[tuple[IncomingPost, ...], int], None]:
+    """The messages of a channel after one, oldest first: (posts, last message id). None of a channel that we may not read."""
+    posts: list[IncomingPost] = []
     reached = after
     try:
         async for message in each(channel.history(after=discord.Object(after), limit=None, oldest_first=True)):
@@ -127,50 +132,56 @@ async def _history(
                 yield tuple(posts), reached
                 posts = []
     except Rejected:
-        if not forgives:
+        if not skip_forbidden:
             raise
         return
     yield tuple(posts), reached
 
 
-HEARD: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
-
-
 def _channels(client: Gateway) -> list[Any]:
-    """Everything with messages that the bot is told of: channels, and the threads that are open."""
+    """All channels with messages that the servers list: channels and active threads."""
     channels = [channel for guild in client.guilds for channel in (*guild.channels, *guild.threads)]
-    return [channel for channel in channels if isinstance(channel, HEARD)]
+    return [channel for channel in channels if isinstance(channel, TEXT_CHANNELS)]
 
 
-def _heard(told: Sequence[Told], last: dict[str, int], own: int, *, moves: bool) -> Heard:
-    """What was told, and the bookmark, moved over it where nothing before it is missing."""
-    posts = [post for one in told if one.message and (post := to_post(one.message, own))]
-    if moves:
+def to_batch(events: Sequence[GatewayEvent], last: dict[str, int], own: int, *, move_cursor: bool) -> ListenerBatch:
+    """The events as a batch; the cursor moves over them only where no earlier message is missing."""
+    posts = [post for event in events if event.message and (post := to_post(event.message, own))]
+    if move_cursor:
         for post in posts:
             channel, _, number = post.native_id.partition(":")
             last[channel] = max(last.get(channel, 0), int(number))
-    handed = [post for one in told if one.handed and (post := to_post(one.handed, own))]
-    wanted = [msgspec.structs.replace(post, wanted=True) for post in handed]
-    edits = tuple(post for one in told if one.edited and (post := to_post(one.edited, own)))
-    gone = tuple(Deletion(platform="discord", native_id=native_id) for one in told for native_id in one.gone)
-    return Heard(bookmark=_written(last), posts=(*posts, *wanted), edits=edits, deletions=gone)
+    sent_to_triage = [
+        msgspec.structs.replace(post, case_requested=True)
+        for event in events
+        if event.sent_to_triage and (post := to_post(event.sent_to_triage, own))
+    ]
+    return ListenerBatch(
+        cursor=_to_cursor(last),
+        posts=(*posts, *sent_to_triage),
+        edits=tuple(post for event in events if event.edited and (post := to_post(event.edited, own))),
+        deletions=tuple(
+            Deletion(platform="discord", native_id=native_id) for event in events for native_id in event.deleted
+        ),
+    )
 
 
-def _written(last: dict[str, int]) -> str:
+def _to_cursor(last: dict[str, int]) -> str:
     return msgspec.json.encode(last).decode()
 
 
-def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> Post | None:
-    """A message in our words; None for what nobody said: notices, other bots, what has neither words nor files."""
+def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> IncomingPost | None:
+    """None for notices, messages of other bots, and messages with neither text nor files."""
     ours = message.author.id == own
     if message.type not in (discord.MessageType.default, discord.MessageType.reply) or message.webhook_id:
         return None
-    text = _words(message)
+    text = _text(message)
     if (message.author.bot and not ours) or not (text or message.attachments):
         return None
     reference = message.reference
-    above = reference.resolved if reference and isinstance(reference.resolved, discord.Message) else None
-    return Post(
+    parent = reference.resolved if reference and isinstance(reference.resolved, discord.Message) else None
+    parent_post = to_post(parent, own) if parent else None
+    return IncomingPost(
         platform="discord",
         native_id=f"{message.channel.id}:{message.id}",
         url=message.jump_url,
@@ -180,43 +191,44 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> Po
         parent=f"{reference.channel_id}:{reference.message_id}" if reference and reference.message_id else None,
         created_at=message.created_at,
         origin="backfill" if backfill else "live",
-        media=tuple(_media(found) for found in message.attachments),
+        media=tuple(_media(attachment) for attachment in message.attachments),
         ours=ours,
-        to_us=not ours and _speaks_to(message, above, own),
-        place=_place(message),
-        before=(said,) if above and (said := to_post(above, own)) else (),
+        addresses_us=not ours and _addresses_us(message, parent, own),
+        channel=_channel(message),
+        earlier_posts=(parent_post,) if parent_post else (),
     )
 
 
-def _words(message: discord.Message) -> str:
-    """What is written, and what a poll asks."""
-    said = message.clean_content if message.guild else message.content
-    asked = [message.poll.question, *(answer.text for answer in message.poll.answers)] if message.poll else []
-    return "\n".join(words for words in (said, *asked) if words)
+def _text(message: discord.Message) -> str:
+    """The text, and the question and answers of a poll."""
+    text = message.clean_content if message.guild else message.content
+    poll = [message.poll.question, *(answer.text for answer in message.poll.answers)] if message.poll else []
+    return "\n".join(part for part in (text, *poll) if part)
 
 
-def _place(message: discord.Message) -> str:
-    """The channel, of a thread the one that it hangs on."""
+def _channel(message: discord.Message) -> str:
+    """The channel; for a thread the channel that it belongs to."""
     channel = message.channel
     return str(channel.parent_id if isinstance(channel, discord.Thread) else channel.id)
 
 
 def _thread(message: discord.Message) -> str:
-    """A thread, a forum's post and a private conversation are one thread each; in a channel what answers tells."""
-    alone = message.guild is None or isinstance(message.channel, discord.Thread)
-    return str(message.channel.id) if alone else ""
+    """A thread, a forum post and a direct conversation are one thread each; in a channel, replies make threads."""
+    is_thread = message.guild is None or isinstance(message.channel, discord.Thread)
+    return str(message.channel.id) if is_thread else ""
 
 
-def _speaks_to(message: discord.Message, above: discord.Message | None, own: int) -> bool:
-    named = any(person.id == own for person in message.mentions)
-    return message.guild is None or named or (above is not None and above.author.id == own)
+def _addresses_us(message: discord.Message, parent: discord.Message | None, own: int) -> bool:
+    mentioned = any(user.id == own for user in message.mentions)
+    return message.guild is None or mentioned or (parent is not None and parent.author.id == own)
 
 
-def _author(author: discord.User | discord.Member) -> PostAuthor:
-    return PostAuthor(handle=author.name, native_id=str(author.id), name=author.display_name)
+def _author(author: discord.User | discord.Member) -> IncomingAuthor:
+    return IncomingAuthor(handle=author.name, native_id=str(author.id), name=author.display_name)
 
 
-def _media(found: discord.Attachment) -> Media:
-    kind = (found.content_type or "").partition("/")[0]
-    known: Any = kind if kind in ("image", "video", "audio") else "file"
-    return Media(kind=known, url=found.url, preview=found.proxy_url if kind == "image" else "", alt=found.filename)
+def _media(attachment: discord.Attachment) -> Media:
+    content_type = (attachment.content_type or "").partition("/")[0]
+    kind: Any = content_type if content_type in ("image", "video", "audio") else "file"
+    preview = attachment.proxy_url if kind == "image" else ""
+    return Media(kind=kind, url=attachment.url, preview=preview, alt=attachment.filename)

@@ -1,14 +1,14 @@
-"""Hearing whoever posts to our webhook, signed.
+"""Receives signed posts to our webhook.
 
     POST /hooks/NAME
     X-Ascolto-Timestamp: 1763719200
     X-Ascolto-Signature: v1=hex(HMAC-SHA256(secret, "1763719200." + body))
 
-The body is one mention or a list of them, in the form of models/exported.py or in the sender's own, which settings map
-(models/mapped.py); `kind` says where it is an edit or a deletion. The native id is the sender's. It is answered with 200 only
-when what it brought is written down, so a sender that hears anything else sends again. A signature is taken once: the bookmark
-holds those of the last minutes, so that a replay is refused after a restart too. Senders that sign the body alone, as GitHub
-does, are understood as well: a replay of theirs brings what is known already.
+The body is one mention or a list of them, in the format of models/interchange.py or in the sender's own, which the settings map
+(models/field_mapping.py); `kind` marks an edit or a deletion. The native id is the sender's. The response is 200 only once
+everything is stored, so a sender that gets any other response sends it again. A signature is accepted once: the cursor holds
+those of the last minutes, so that a replay is rejected after a restart too. Signatures of the body alone, as GitHub makes them,
+are accepted as well: a replay of one brings only what is already stored.
 """
 
 import asyncio
@@ -21,150 +21,151 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from connections.signatures import WINDOW, genuine, signs_body
-from connections.webhooks import WebhookDoor
-from models.exported import from_json
-from models.mapped import Wanted, kind_of, rows
-from models.post import NOTHING_AROUND, Around, Deletion, Heard, Post, Sought
+from connections.signatures import WINDOW, body_signature_error, signature_error
+from connections.webhooks import WebhookServer
+from models.field_mapping import FieldMapping, kind_of, rows
+from models.incoming import NO_CONTEXT, ContextRequest, Deletion, IncomingPost, ListenerBatch, ThreadContext
+from models.interchange import from_json
 
 WAIT: Final = 10.0
-"""Seconds that a sender waits for its mentions to be written before it is told to come again."""
-PULSE: Final = 30.0
-"""Seconds between signs of life while nobody posts."""
-
-
-AS_IT_IS: Final = Wanted()
-NOTHING: Final = Heard(bookmark="")
+"""Seconds that a sender waits for its mentions to be stored before it is asked to send them again."""
+HEARTBEAT: Final = 30.0
+"""Seconds between two empty batches while nothing is received."""
+UNMAPPED: Final = FieldMapping()
+EMPTY_BATCH: Final = ListenerBatch(cursor="")
 
 
 @dataclass
 class Delivery:
     signature: str
-    at: float
-    heard: Heard
-    written: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    received_at: float
+    """Unix time."""
+    batch: ListenerBatch
+    stored: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class WebhookEar:
+class WebhookListener:
     platform = "webhook"
-    silence = 90.0
+    silence_timeout = 90.0
 
     def __init__(
         self,
         name: str,
         secret: str,
-        door: WebhookDoor,
+        webhook_server: WebhookServer,
         now: Callable[[], float] = time.time,
         *,
-        wanted: Wanted = AS_IT_IS,
+        mapping: FieldMapping = UNMAPPED,
         signature_header: str = "",
     ) -> None:
-        """`signature_header` names the header of a signature of the body alone; empty means ours."""
+        """`signature_header` is the header with a signature of the body alone; empty for our own signature."""
         self.name = name
-        self._wanted = wanted
+        self._mapping = mapping
         self._signature_header = signature_header
         self._secret = secret
-        self._door = door
+        self._server = webhook_server
         self._now = now
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(maxsize=100)
-        self._taken: dict[str, float] = {}
-        """Signatures of what is written down, and when they came."""
-        self._under_way: set[str] = set()
+        self._accepted: dict[str, float] = {}
+        """The signatures of stored deliveries, with their Unix times."""
+        self._pending: set[str] = set()
 
     async def connect(self) -> None:
-        await self._door.open()
+        await self._server.start()
 
-    async def listen(self, bookmark: str | None) -> AsyncGenerator[Heard, None]:
-        self._taken = msgspec.json.decode(bookmark, type=dict[str, float]) if bookmark else {}
-        await self._door.open()
-        self._door.register(self.name, self._receive)
+    async def listen(self, cursor: str | None) -> AsyncGenerator[ListenerBatch, None]:
+        self._accepted = msgspec.json.decode(cursor, type=dict[str, float]) if cursor else {}
+        await self._server.start()
+        self._server.register(self.name, self._receive)
         try:
-            yield Heard(bookmark=self._bookmark())
+            yield ListenerBatch(cursor=self._cursor())
             while True:
                 try:
-                    delivery = await asyncio.wait_for(self._deliveries.get(), PULSE)
+                    delivery = await asyncio.wait_for(self._deliveries.get(), HEARTBEAT)
                 except TimeoutError:
-                    yield Heard(bookmark=self._bookmark())
+                    yield ListenerBatch(cursor=self._cursor())
                     continue
                 try:
-                    yield msgspec.structs.replace(delivery.heard, bookmark=self._bookmark(delivery))
-                    self._taken[delivery.signature] = delivery.at
-                    _settle(delivery, written=True)
+                    yield msgspec.structs.replace(delivery.batch, cursor=self._cursor(delivery))
+                    self._accepted[delivery.signature] = delivery.received_at
+                    _settle(delivery, stored=True)
                 finally:
-                    _settle(delivery, written=False)
+                    _settle(delivery, stored=False)
         finally:
-            self._door.forget(self.name)
+            self._server.unregister(self.name)
             while not self._deliveries.empty():
-                _settle(self._deliveries.get_nowait(), written=False)
+                _settle(self._deliveries.get_nowait(), stored=False)
 
-    def _bookmark(self, delivery: Delivery | None = None) -> str:
-        """What is written already, and a delivery that is written together with this: none of those that still wait."""
-        fresh = self._now() - 2 * WINDOW
-        self._taken = {signature: at for signature, at in self._taken.items() if at >= fresh}
-        also = {delivery.signature: delivery.at} if delivery else {}
-        return msgspec.json.encode(self._taken | also).decode()
+    def _cursor(self, delivery: Delivery | None = None) -> str:
+        """The signatures of stored deliveries and of the one stored with this cursor; none of those that are waiting."""
+        oldest = self._now() - 2 * WINDOW
+        self._accepted = {signature: at for signature, at in self._accepted.items() if at >= oldest}
+        current = {delivery.signature: delivery.received_at} if delivery else {}
+        return msgspec.json.encode(self._accepted | current).decode()
 
     async def _receive(self, body: bytes, request: web.Request) -> web.Response:
-        signature, wrong = self._genuine(body, request)
-        if wrong:
-            return web.Response(status=401, text=f"Refused: {wrong}.\n")
-        if signature in self._taken.keys() | self._under_way and not self._signature_header:
-            return web.Response(status=409, text="Refused: this was taken already.\n")
-        heard, wrong_rows = read(body, datetime.fromtimestamp(self._now(), UTC), self._wanted)
-        if wrong_rows:
-            return web.json_response({"rejected": wrong_rows}, status=422)
-        return await self._write(Delivery(signature, self._now(), heard))
+        signature, error = self._check_signature(body, request)
+        if error:
+            return web.Response(status=401, text=f"Refused: {error}.\n")
+        if signature in self._accepted.keys() | self._pending and not self._signature_header:
+            return web.Response(status=409, text="Refused: this delivery was already accepted.\n")
+        batch, invalid_rows = to_batch(body, datetime.fromtimestamp(self._now(), UTC), self._mapping)
+        if invalid_rows:
+            return web.json_response({"rejected": invalid_rows}, status=422)
+        return await self._store(Delivery(signature, self._now(), batch))
 
-    def _genuine(self, body: bytes, request: web.Request) -> tuple[str, str | None]:
+    def _check_signature(self, body: bytes, request: web.Request) -> tuple[str, str | None]:
         """The signature, and what is wrong with it."""
         if self._signature_header:
             signature = request.headers.get(self._signature_header, "")
-            return signature, signs_body(self._secret, signature, body)
+            return signature, body_signature_error(self._secret, signature, body)
         signature = request.headers.get("X-Ascolto-Signature", "")
         timestamp = request.headers.get("X-Ascolto-Timestamp", "")
-        return signature, genuine(self._secret, timestamp, signature, body, self._now())
+        return signature, signature_error(self._secret, timestamp, signature, body, self._now())
 
-    async def _write(self, delivery: Delivery) -> web.Response:
-        """Hands it over and waits until it is written; what was not written may be sent again under the same signature."""
-        self._under_way.add(delivery.signature)
+    async def _store(self, delivery: Delivery) -> web.Response:
+        """Waits until the delivery is stored; one that was not may be sent again with the same signature."""
+        self._pending.add(delivery.signature)
         try:
             self._deliveries.put_nowait(delivery)
-            written = await asyncio.wait_for(asyncio.shield(delivery.written), WAIT)
+            stored = await asyncio.wait_for(asyncio.shield(delivery.stored), WAIT)
         except (TimeoutError, asyncio.QueueFull):
-            written = False
+            stored = False
         finally:
-            self._under_way.discard(delivery.signature)
-        if written:
-            heard = delivery.heard
-            return web.json_response({"taken": len(heard.posts) + len(heard.edits) + len(heard.deletions)})
-        return web.Response(status=503, text="Not written down. Send it again.\n", headers={"Retry-After": "5"})
+            self._pending.discard(delivery.signature)
+        if stored:
+            batch = delivery.batch
+            return web.json_response({"accepted": len(batch.posts) + len(batch.edits) + len(batch.deletions)})
+        return web.Response(status=503, text="Not stored. Send it again.\n", headers={"Retry-After": "5"})
 
-    async def find(self, url: str) -> Post | None:  # noqa: ARG002 - there is nobody to ask
+    async def find(self, url: str) -> IncomingPost | None:  # noqa: ARG002 - there is nowhere to look it up
         return None
 
-    async def around(self, sought: Sought) -> Around:  # noqa: ARG002 - nothing more can be asked
-        return NOTHING_AROUND
+    async def fetch_context(self, request: ContextRequest) -> ThreadContext:  # noqa: ARG002 - there is nowhere to fetch it from
+        return NO_CONTEXT
 
     async def close(self) -> None:
-        self._door.forget(self.name)
+        self._server.unregister(self.name)
 
 
-def _settle(delivery: Delivery, *, written: bool) -> None:
-    if not delivery.written.done():
-        delivery.written.set_result(written)
+def _settle(delivery: Delivery, *, stored: bool) -> None:
+    if not delivery.stored.done():
+        delivery.stored.set_result(stored)
 
 
-def read(body: bytes, now: datetime, wanted: Wanted = AS_IT_IS) -> tuple[Heard, list[dict[str, str | int]]]:
-    """What a body tells, and what is wrong with which of its rows; one wrong row refuses the whole delivery."""
+def to_batch(
+    body: bytes, now: datetime, mapping: FieldMapping = UNMAPPED
+) -> tuple[ListenerBatch, list[dict[str, str | int]]]:
+    """The batch in a body, and its invalid rows with their reasons; one invalid row is a reason to reject the delivery."""
     try:
-        found = rows(body, wanted)
+        items = rows(body, mapping)
     except ValueError as error:
-        return NOTHING, [{"row": 0, "reason": str(error)}]
-    posts: list[Post] = []
-    edits: list[Post] = []
+        return EMPTY_BATCH, [{"row": 0, "reason": str(error)}]
+    posts: list[IncomingPost] = []
+    edits: list[IncomingPost] = []
     deletions: list[Deletion] = []
-    wrong: list[dict[str, str | int]] = []
-    for number, row in enumerate(found):
+    invalid: list[dict[str, str | int]] = []
+    for number, row in enumerate(items):
         kind = kind_of(row)
         try:
             if kind == "deletion":
@@ -173,13 +174,13 @@ def read(body: bytes, now: datetime, wanted: Wanted = AS_IT_IS) -> tuple[Heard, 
                 post = from_json(msgspec.json.encode(row), now, "live", platform="webhook")
                 (edits if kind == "edit" else posts).append(post)
         except ValueError as error:
-            wrong.append({"row": number, "reason": str(error)})
-    heard = Heard(bookmark="", posts=tuple(posts), edits=tuple(edits), deletions=tuple(deletions))
-    return heard, wrong
+            invalid.append({"row": number, "reason": str(error)})
+    batch = ListenerBatch(cursor="", posts=tuple(posts), edits=tuple(edits), deletions=tuple(deletions))
+    return batch, invalid
 
 
 def _deletion(row: Any) -> Deletion:
-    """Of a post that is gone the id is enough."""
+    """A deletion needs nothing but the id."""
     native_id = str(row.get("id") or "").strip()
     if not native_id:
         raise ValueError("the id is empty")

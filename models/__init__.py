@@ -1,7 +1,7 @@
-"""What a mention is, and what reads it.
+"""Nouns and their tables, the query language, and the classifier.
 
-Nothing that this stands on tells its makers that it was used: onnxruntime would from 1.29 on, unless told not to before it is
-imported (docs/Privacy.md of its repository), and clients of the hub in the headers of what they fetch.
+Telemetry of libraries is disabled here, before they are imported: onnxruntime reports its use since 1.29 (docs/Privacy.md of its
+repository), and clients of the model hub do in the headers of their requests.
 """
 
 import os

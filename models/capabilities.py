@@ -1,14 +1,12 @@
-"""What a platform can do, said once by its adapter and obeyed by the card, the checks, the retention job and the trainer."""
+"""What a platform can do, declared once by its adapter and obeyed by the checks, the editors and training."""
 
 import re
 from typing import Final, Literal
 
 import msgspec
-import regex
 
-from models.text import graphemes
+from models.text import GRAPHEME, graphemes
 
-_GRAPHEME = regex.compile(r"\X")
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _LIGHT: Final = re.compile("[\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
 """Characters that X counts as one; the others count as two.
@@ -17,30 +15,22 @@ https://docs.x.com/fundamentals/counting-characters"""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """`longest` is counted in `unit`; with `link` every address counts as so many, however long it is."""
+    """`max_length` is counted in `unit`; with `link_length` every link counts as that many, however long it is."""
 
-    reply: bool
-    longest: int
+    max_length: int
     unit: Literal["characters", "graphemes", "utf16", "weighted"] = "characters"
-    link: int | None = None
-    names_author: bool = False
-    """Whether an author learns of an answer only when it names them."""
-    only_if_asked: bool = False
-    """Whether only those can be answered by machine who spoke to our account first."""
-    threading: bool = True
-    edit: bool = False
-    delete: bool = False
-    find: bool = False
-    """Whether a reply of unknown fate can be looked up."""
-    reply_window_hours: int | None = None
-    keep_text_days: int | None = None
+    link_length: int | None = None
+    must_mention_author: bool = False
+    """An author is notified of a reply only if it mentions them."""
+    only_when_addressed: bool = False
+    """Only posts that address our account can be answered by an app."""
 
     def length(self, text: str) -> int:
         """The length of `text` as this platform counts it."""
-        if self.link is not None:
-            text = _LINK.sub("x" * self.link, text)
+        if self.link_length is not None:
+            text = _LINK.sub("x" * self.link_length, text)
         if self.unit == "weighted":
-            return sum(1 if len(g) == 1 and _LIGHT.match(g) else 2 for g in _GRAPHEME.findall(text))
+            return sum(1 if len(g) == 1 and _LIGHT.match(g) else 2 for g in GRAPHEME.findall(text))
         if self.unit == "graphemes":
             return graphemes(text)
         if self.unit == "utf16":
@@ -48,10 +38,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         return len(text)
 
 
-NOT_TO_TRAIN_ON: Final = frozenset({"x", "reddit"})
-"""Platforms whose terms forbid training on what was posted there, wherever it came in (an import, a webhook).
+TRAINING_FORBIDDEN: Final = frozenset({"x", "reddit"})
+"""Platforms whose terms forbid training on their posts, wherever those came from (an import, a webhook).
 
 https://developer.x.com/en/developer-terms/agreement-and-policy, https://redditinc.com/policies/data-api-terms"""
 
-NO_VOICE: Final = Capabilities(reply=False, longest=10_000)
-"""Where nobody of ours can answer by machine: the manager copies the reply and opens the post."""
+NO_RESPONDER: Final = Capabilities(max_length=10_000)
+"""Where Ascolto cannot publish: the manager copies the reply and opens the post."""

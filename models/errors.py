@@ -1,14 +1,14 @@
-"""Everything that can go wrong on purpose.
+"""The errors that are expected.
 
     Exception
-    ├─ EdgeError                      something on the far side of the network
-    │  ├─ Unavailable(retry_after)       later
-    │  │  ├─ Uncertain                      later, but look first: it may have been done
+    ├─ EdgeError                      something beyond the network
+    │  ├─ Unavailable(retry_after)       try again later
+    │  │  ├─ Uncertain                      later, but look it up first: it may have been done
     │  │  └─ Paused(fix)                    later, because of what it costs
-    │  ├─ Unauthorized(fix)              a human must act, and is told the exact step
+    │  ├─ Unauthorized(fix)              a person must act, and is told the exact step
     │  └─ Rejected(reason)               never
-    ├─ Refused(message)               what a member asked for cannot be done, in words fit to show them
-    └─ OperatorError(problem, fix)    what the person who runs Ascolto must mend
+    ├─ Refused(message)               what a member asked for is not possible, in words to show them
+    └─ OperatorError(problem, fix)    what the person who runs Ascolto must fix
 
 Everything else is a bug, and is logged as one.
 """
@@ -21,7 +21,7 @@ class EdgeError(Exception):
 
 
 class Unavailable(EdgeError):
-    """Not now. `retry_after` is in seconds, or None where the far side named no time."""
+    """Not now. `retry_after` is in seconds, or None where the server named no time."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -30,11 +30,11 @@ class Unavailable(EdgeError):
 
 
 class Uncertain(Unavailable):
-    """The call broke off after it was sent: whether it was carried out is not known."""
+    """The call broke off after it was sent: it is not known whether it was carried out."""
 
 
 class Paused(Unavailable):
-    """Stopped because what the operator allowed has been spent; `fix` is what they can do before `retry_after`."""
+    """Stopped because the operator's budget is spent; `fix` is what they can do before `retry_after`."""
 
     def __init__(self, reason: str, fix: str, retry_after: float | None = None) -> None:
         super().__init__(reason, retry_after)
@@ -42,7 +42,7 @@ class Paused(Unavailable):
 
 
 class Unauthorized(EdgeError):
-    """Refused until a human acts; `fix` says which step, in the operator's words."""
+    """Refused until a person acts; `fix` says which step, in the operator's words."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(f"{reason}. {fix}")
@@ -59,21 +59,21 @@ class Rejected(EdgeError):
 
 
 class Refused(Exception):
-    """An action that is not possible now. `message` is the sentence to translate, `values` fill its {places}."""
+    """An action that is not possible now. `message` is the sentence to translate, `values` fill its {placeholders}."""
 
     def __init__(self, message: str, **values: object) -> None:
         super().__init__(message.format(**values) if values else message)
         self.message = message
         self.values = values
 
-    def said(self, translate: Callable[[str], str]) -> str:
+    def message_for(self, translate: Callable[[str], str]) -> str:
         """The sentence in the member's language."""
         message = translate(self.message)
         return message.format(**self.values) if self.values else message
 
 
 class OperatorError(Exception):
-    """The settings, the database or the machine need a hand; `fix` is what to do."""
+    """The settings, the database or the machine need attention; `fix` is what to do."""
 
     def __init__(self, problem: str, fix: str = "") -> None:
         super().__init__(f"{problem}\n{fix}" if fix else problem)

@@ -1,12 +1,12 @@
-"""The voices: approved replies go out, one file per platform."""
+"""Responders, one file per platform: approved replies go out."""
 
 from typing import Protocol
 
 from models.capabilities import Capabilities
-from models.reply import Address, Found, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing
 
 
-class Voice(Protocol):
+class Responder(Protocol):
     @property
     def name(self) -> str:
         """The connection's."""
@@ -18,12 +18,12 @@ class Voice(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     async def connect(self) -> str | None:
-        """Proves anew, by a call, that it may speak; raises EdgeError. Returns what the operator should know."""
+        """Verifies by a call that it may publish; raises EdgeError. Returns what the operator should know."""
 
     async def publish(self, reply: Outgoing) -> Address:
-        """Says it under the post that it answers. Raises Uncertain whenever it may have been said all the same."""
+        """Publishes a reply to the post it answers. Raises Uncertain whenever it may have been published all the same."""
 
-    async def find(self, reply: Outgoing) -> Found:
-        """Looks for a reply of unknown fate: where it stands, `none` when it is surely not there, or `cannot tell`."""
+    async def find(self, reply: Outgoing) -> LookupResult:
+        """Looks up a reply of unknown fate: its address, `none` where it was certainly not published, or `unknown`."""
 
     async def close(self) -> None: ...

@@ -1,8 +1,8 @@
-"""Answering on Bluesky: a post of ours with references to what it answers and to the thread's root.
+"""Replies on Bluesky: a post with references to the post that it answers and to the thread's root.
 
 https://docs.bsky.app/docs/advanced-guides/posts, https://atproto.com/specs/record-key#record-key-type-tid
 
-The record's key is made from the reply's own key, so that the record can be looked up whatever became of the call.
+The record's key is computed from the reply's own key, so that the record can be looked up even if the call failed.
 """
 
 import hashlib
@@ -15,22 +15,22 @@ import msgspec
 from connections.bluesky import Bluesky
 from models.capabilities import Capabilities
 from models.errors import Rejected
-from models.reply import Address, Found, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing
 
 COLLECTION: Final = "app.bsky.feed.post"
-_TID: Final = "234567abcdefghijklmnopqrstuvwxyz"
+_TID_ALPHABET: Final = "234567abcdefghijklmnopqrstuvwxyz"
 _LINK = re.compile(rb"https?://[^\s<>\"]*[^\s<>\".,;:!?)]")
 _HANDLE = re.compile(rb"(?<![\w.])@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 
 
-class _Strong(msgspec.Struct):
+class _StrongRef(msgspec.Struct):
     uri: str
     cid: str
 
 
 class _Reply(msgspec.Struct):
-    root: _Strong
-    parent: _Strong
+    root: _StrongRef
+    parent: _StrongRef
 
 
 class _Record(msgspec.Struct):
@@ -43,67 +43,67 @@ class _View(msgspec.Struct):
     record: _Record
 
 
-class _Views(msgspec.Struct):
+class _Posts(msgspec.Struct):
     posts: list[_View]
 
 
-class _Kept(msgspec.Struct):
+class _StoredRecord(msgspec.Struct):
     uri: str
     cid: str = ""
     value: _Record = msgspec.field(default_factory=_Record)
 
 
-class BlueskyVoice:
+class BlueskyResponder:
     platform = "bluesky"
-    capabilities = Capabilities(reply=True, longest=300, unit="graphemes", delete=True, find=True)
+    capabilities = Capabilities(max_length=300, unit="graphemes")
 
     def __init__(self, connection: Bluesky) -> None:
         self.name = connection.name
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.prove()
+        await self._connection.verify_credentials()
 
     async def publish(self, reply: Outgoing) -> Address:
         await self._connection.open()
-        parent, root = await self._references(reply.under)
+        parent, root = await self._references(reply.in_reply_to)
         record = {
             "$type": COLLECTION,
             "text": reply.text,
-            "createdAt": _moment(reply.key).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "createdAt": _drafted_at(reply.key).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "langs": [reply.language] if reply.language != "und" else [],
             "reply": {"root": msgspec.to_builtins(root), "parent": msgspec.to_builtins(parent)},
-            "facets": facets(reply.text, _mentioned(reply)),
+            "facets": facets(reply.text, _author_did(reply)),
         }
         body = {"repo": self._connection.did, "collection": COLLECTION, "rkey": record_key(reply.key), "record": record}
-        made = await self._connection.procedure("com.atproto.repo.createRecord", body, _Kept)
-        return self._address(made.uri)
+        created = await self._connection.procedure("com.atproto.repo.createRecord", body, _StoredRecord)
+        return self._address(created.uri)
 
-    async def find(self, reply: Outgoing) -> Found:
+    async def find(self, reply: Outgoing) -> LookupResult:
         await self._connection.open()
         try:
-            found = await self._get(self._connection.did, record_key(reply.key))
+            stored = await self._get(self._connection.did, record_key(reply.key))
         except Rejected:
             return "none"
-        return self._address(found.uri)
+        return self._address(stored.uri)
 
-    async def _references(self, uri: str) -> tuple[_Strong, _Strong]:
-        """The post that is answered and its thread's root, with the hashes that references carry."""
-        if self._connection.reads_publicly:
-            found = await self._connection.public("app.bsky.feed.getPosts", _Views, uris=uri)
-            if not found.posts:
-                raise Rejected("The post is not there any more.")
-            view = found.posts[0]
-            parent, reply = _Strong(view.uri, view.cid), view.record.reply
+    async def _references(self, uri: str) -> tuple[_StrongRef, _StrongRef]:
+        """The post that is answered and its thread's root, with their hashes."""
+        if self._connection.has_appview:
+            response = await self._connection.query_public("app.bsky.feed.getPosts", _Posts, uris=uri)
+            if not response.posts:
+                raise Rejected("The post no longer exists.")
+            view = response.posts[0]
+            parent, reply = _StrongRef(view.uri, view.cid), view.record.reply
         else:
             repo, _, key = uri.removeprefix("at://").replace(f"/{COLLECTION}/", "\n").partition("\n")
-            kept = await self._get(repo, key)
-            parent, reply = _Strong(kept.uri, kept.cid), kept.value.reply
+            stored = await self._get(repo, key)
+            parent, reply = _StrongRef(stored.uri, stored.cid), stored.value.reply
         return parent, reply.root if reply else parent
 
-    async def _get(self, repo: str, key: str) -> _Kept:
+    async def _get(self, repo: str, key: str) -> _StoredRecord:
         return await self._connection.query(
-            "com.atproto.repo.getRecord", _Kept, repo=repo, collection=COLLECTION, rkey=key
+            "com.atproto.repo.getRecord", _StoredRecord, repo=repo, collection=COLLECTION, rkey=key
         )
 
     def _address(self, uri: str) -> Address:
@@ -116,36 +116,36 @@ class BlueskyVoice:
 
 
 def record_key(key: str) -> str:
-    """A TID: 53 bits of microseconds and 10 bits that tell apart what has the same microsecond, in sortable base 32.
+    """A TID: 53 bits of microseconds and 10 bits that distinguish records of the same microsecond, in sortable base 32.
 
-    Below the millisecond it comes from the key itself: the same key gives the same record, another key another.
+    What is below the millisecond is a hash of the key: equal keys have equal record keys, and different ones different.
     """
-    chance = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
-    microseconds = int(_moment(key).timestamp() * 1000) * 1000 + chance % 1000
-    number = microseconds << 10 | chance >> 22
-    return "".join(_TID[number >> shift & 31] for shift in range(60, -1, -5))
+    key_hash = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
+    microseconds = int(_drafted_at(key).timestamp() * 1000) * 1000 + key_hash % 1000
+    number = microseconds << 10 | key_hash >> 22
+    return "".join(_TID_ALPHABET[number >> shift & 31] for shift in range(60, -1, -5))
 
 
-def _moment(key: str) -> datetime:
-    """When the draft was begun: a reply's key ends with it, in milliseconds and hex."""
+def _drafted_at(key: str) -> datetime:
+    """When the draft was started: a reply's key ends with it, in milliseconds and hex."""
     return datetime.fromtimestamp(int(key.rpartition("-")[2], 16) / 1000, UTC)
 
 
-def _mentioned(reply: Outgoing) -> dict[str, str]:
-    """The handle of who is answered, and its DID, which stands in the at-uri of their post."""
-    return {reply.author.lower(): reply.under.removeprefix("at://").partition("/")[0]}
+def _author_did(reply: Outgoing) -> dict[str, str]:
+    """The DID of the author who is answered, by handle; it is part of the at-uri of their post."""
+    return {reply.author.lower(): reply.in_reply_to.removeprefix("at://").partition("/")[0]}
 
 
 def facets(text: str, dids: dict[str, str]) -> list[dict[str, Any]]:
-    """Links, and the handles whose DIDs are known, by their places in the UTF-8 bytes of the text."""
+    """Links, and the handles that are in `dids`, by their positions in the UTF-8 bytes of the text."""
     raw = text.encode()
-    found = [_facet(m.start(), m.end(), "link", uri=m[0].decode()) for m in _LINK.finditer(raw)]
-    found.extend(
+    links = [_facet(m.start(), m.end(), "link", uri=m[0].decode()) for m in _LINK.finditer(raw)]
+    mentions = [
         _facet(m.start(), m.end(), "mention", did=did)
         for m in _HANDLE.finditer(raw)
         if (did := dids.get(m[1].decode().lower()))
-    )
-    return found
+    ]
+    return links + mentions
 
 
 def _facet(start: int, end: int, kind: str, **value: str) -> dict[str, Any]:

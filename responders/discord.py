@@ -1,9 +1,9 @@
-"""Answering on Discord, as a reply to the message, pinging nobody.
+"""Publishes on Discord, as a reply to the message, without notifying anyone.
 
 https://discord.com/developers/docs/resources/message#create-message
 
-The reply's key goes along as a nonce that Discord enforces for some minutes; a reply of unknown fate is looked for among what was
-said after the message.
+The nonce is made from the reply's key, and Discord enforces it for a few minutes; a reply of unknown fate is looked up among the
+messages after the one that it answers.
 """
 
 import hashlib
@@ -11,18 +11,18 @@ from typing import Final
 
 import discord
 
-from connections.discord import Discord, called, each
+from connections.discord import Discord, each, sdk_call
 from models.capabilities import Capabilities
 from models.errors import Rejected
-from models.reply import Address, Found, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing
 
-LATER: Final = 200
-"""Messages that are looked through, the newest first."""
+MAX_SEARCHED: Final = 200
+"""Messages that are searched for a reply, the newest first."""
 
 
-class DiscordVoice:
+class DiscordResponder:
     platform = "discord"
-    capabilities = Capabilities(reply=True, longest=2000, edit=True, delete=True, find=True)
+    capabilities = Capabilities(max_length=2000)
 
     def __init__(self, connection: Discord) -> None:
         self.name = connection.name
@@ -34,9 +34,9 @@ class DiscordVoice:
             pass
 
     async def publish(self, reply: Outgoing) -> Address:
-        channel, message = place(reply.under)
+        channel, message = to_channel_and_message(reply.in_reply_to)
         client = await self._connection.open()
-        said = await called(
+        published = await sdk_call(
             client.get_partial_messageable(channel).send(
                 reply.text,
                 reference=discord.MessageReference(message_id=message, channel_id=channel, fail_if_not_exists=True),
@@ -45,23 +45,23 @@ class DiscordVoice:
                 nonce=nonce(reply.key),
                 suppress_embeds=False,
             ),
-            changes=True,
+            writes=True,
         )
-        return _address(said, reply)
+        return _address(published, reply)
 
-    async def find(self, reply: Outgoing) -> Found:
-        channel, message = place(reply.under)
+    async def find(self, reply: Outgoing) -> LookupResult:
+        channel, message = to_channel_and_message(reply.in_reply_to)
         client = await self._connection.open()
         history = client.get_partial_messageable(channel).history(
-            after=discord.Object(message), limit=LATER, oldest_first=False
+            after=discord.Object(message), limit=MAX_SEARCHED, oldest_first=False
         )
-        own, seen = client.user.id if client.user else 0, 0
+        own, searched = client.user.id if client.user else 0, 0
         async for later in each(history):
-            seen += 1
-            above = later.reference.message_id if later.reference else None
-            if later.author.id == own and above == message and later.content == reply.text:
+            searched += 1
+            parent = later.reference.message_id if later.reference else None
+            if later.author.id == own and parent == message and later.content == reply.text:
                 return _address(later, reply)
-        return "none" if seen < LATER else "cannot tell"
+        return "none" if searched < MAX_SEARCHED else "unknown"
 
     async def close(self) -> None:
         await self._connection.close()
@@ -72,15 +72,17 @@ def nonce(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:24]
 
 
-def _address(said: discord.Message, reply: Outgoing) -> Address:
-    """Beside what it answers: called over REST alone, the SDK does not know which server it is on."""
-    beside = reply.url.rpartition("/")[0]
-    return Address(native_id=f"{said.channel.id}:{said.id}", url=f"{beside}/{said.id}" if beside else said.jump_url)
+def _address(message: discord.Message, reply: Outgoing) -> Address:
+    """The link is made from that of the answered message: over REST alone, the SDK does not know the server's id."""
+    channel_url = reply.url.rpartition("/")[0]
+    return Address(
+        native_id=f"{message.channel.id}:{message.id}",
+        url=f"{channel_url}/{message.id}" if channel_url else message.jump_url,
+    )
 
 
-def place(native_id: str) -> tuple[int, int]:
-    """The channel's and the message's number."""
+def to_channel_and_message(native_id: str) -> tuple[int, int]:
     channel, _, message = native_id.partition(":")
     if not (channel.isdigit() and message.isdigit()):
-        raise Rejected(f"{native_id} is not a message of Discord's.")
+        raise Rejected(f"{native_id} is not a message on Discord.")
     return int(channel), int(message)

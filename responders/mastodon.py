@@ -1,9 +1,9 @@
-"""Answering on Mastodon, under the post, as publicly as it was said and behind the same content warning.
+"""Replies on Mastodon, with the visibility and the content warning of the post they answer.
 
 https://docs.joinmastodon.org/methods/statuses/#create
 
-The reply's key goes along as Idempotency-Key, so that within an hour asking twice says it once; a reply of unknown fate is
-looked for among our own latest posts.
+The reply's key is sent as Idempotency-Key, so that within an hour the same reply is published once; a reply of unknown fate is
+looked up among our own latest posts.
 """
 
 import re
@@ -13,17 +13,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from connections.mastodon import LINK, LONGEST, Mastodon
+from connections.mastodon import LINK_LENGTH, MAX_LENGTH, Mastodon
 from models.capabilities import Capabilities
 from models.errors import Rejected
-from models.reply import Address, Found, Outgoing
-from models.text import fold, plain
+from models.outgoing import Address, LookupResult, Outgoing
+from models.text import fold, html_to_text
 
 LATEST: Final = 40
-"""Own posts that are looked through."""
-
-
-_NAME = re.compile(r"@[\w.-]+(@[\w.-]+)?")
+"""Own posts among which a reply is looked up."""
+_MENTION = re.compile(r"@[\w.-]+(@[\w.-]+)?")
 
 
 class _Status(msgspec.Struct):
@@ -38,55 +36,53 @@ class _Status(msgspec.Struct):
     created_at: datetime | None = None
 
 
-class MastodonVoice:
+class MastodonResponder:
     platform = "mastodon"
 
     def __init__(self, connection: Mastodon) -> None:
         self.name = connection.name
-        self.capabilities = Capabilities(
-            reply=True, longest=LONGEST, link=LINK, edit=True, delete=True, find=True, names_author=True
-        )
+        self.capabilities = Capabilities(max_length=MAX_LENGTH, link_length=LINK_LENGTH, must_mention_author=True)
         self._connection = connection
 
     async def connect(self) -> None:
-        await self._connection.prove()
+        await self._connection.verify_credentials()
         limits = self._connection.instance.configuration.statuses
         self.capabilities = msgspec.structs.replace(
-            self.capabilities, longest=limits.max_characters, link=limits.characters_reserved_per_url
+            self.capabilities, max_length=limits.max_characters, link_length=limits.characters_reserved_per_url
         )
 
     async def publish(self, reply: Outgoing) -> Address:
         await self._connection.open()
-        above = await self._connection.get(f"/api/v1/statuses/{self._number(reply.under)}", _Status)
+        parent = await self._connection.get(f"/api/v1/statuses/{self._status_id(reply.in_reply_to)}", _Status)
         body = {
             "status": reply.text,
-            "in_reply_to_id": above.id,
-            "visibility": above.visibility,
-            "spoiler_text": above.spoiler_text,
-            "sensitive": above.sensitive,
+            "in_reply_to_id": parent.id,
+            "visibility": parent.visibility,
+            "spoiler_text": parent.spoiler_text,
+            "sensitive": parent.sensitive,
             **({"language": reply.language} if reply.language != "und" else {}),
         }
         return self._address(await self._connection.post("/api/v1/statuses", body, _Status, reply.key))
 
-    async def find(self, reply: Outgoing) -> Found:
+    async def find(self, reply: Outgoing) -> LookupResult:
         own = await self._connection.open()
         path = f"/api/v1/accounts/{quote(own.id, safe='')}/statuses"
         latest = await self._connection.get(path, list[_Status], {"limit": str(LATEST), "exclude_reblogs": "true"})
-        under = self._number(reply.under)
-        same = (s for s in latest if s.in_reply_to_id == under and _bare(plain(s.content)) == _bare(reply.text))
-        if found := next(same, None):
-            return self._address(found)
-        whole = len(latest) < LATEST or min(s.created_at for s in latest if s.created_at) < reply.begun
-        return "none" if whole else "cannot tell"
+        parent_id, text = self._status_id(reply.in_reply_to), _comparable(reply.text)
+        for status in latest:
+            if status.in_reply_to_id == parent_id and _comparable(html_to_text(status.content)) == text:
+                return self._address(status)
+        complete = len(latest) < LATEST or min(s.created_at for s in latest if s.created_at) < reply.drafted_at
+        return "none" if complete else "unknown"
 
-    def _number(self, native_id: str) -> str:
-        """The id on our server; a post that was heard on another cannot be answered by this account."""
-        host, _, number = native_id.rpartition(":")
-        if host != self._connection.host or not number.isalnum():
+    def _status_id(self, native_id: str) -> str:
+        """The id on our server; raises Rejected for a post that was received from another one."""
+        host, _, status_id = native_id.rpartition(":")
+        if host != self._connection.host or not status_id.isalnum():
             raise Rejected(
-                f"This post was heard on {host or 'another platform'}, and this account is on another server."
+                f"This post was received from {host or 'another platform'}, and this account is on another server."
             )
-        return number
+        return status_id
 
     def _address(self, status: _Status) -> Address:
         return Address(native_id=f"{self._connection.host}:{status.id}", url=status.url or status.uri)
@@ -95,6 +91,6 @@ class MastodonVoice:
         await self._connection.close()
 
 
-def _bare(text: str) -> str:
-    """A text without what the server changes when it shows it: spaces, and names, which lose their server."""
-    return "".join(c for c in fold(_NAME.sub("", text)) if c.isalnum())
+def _comparable(text: str) -> str:
+    """A text without what the server changes: spaces, and mentions, which it shows without their server."""
+    return "".join(c for c in fold(_MENTION.sub("", text)) if c.isalnum())

@@ -1,13 +1,13 @@
-"""Speaking on the demo's square (connections/square.py)."""
+"""Replies on the demo's square (connections/square.py)."""
 
 from connections.square import Square, SquarePost
 from models.capabilities import Capabilities
-from models.reply import Address, Found, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing
 
 
-class SquareVoice:
+class SquareResponder:
     platform = "square"
-    capabilities = Capabilities(reply=True, longest=500, find=True)
+    capabilities = Capabilities(max_length=500)
 
     def __init__(self, connection: Square) -> None:
         self.name = connection.name
@@ -17,11 +17,11 @@ class SquareVoice:
         await self._connection.open()
 
     async def publish(self, reply: Outgoing) -> Address:
-        return _address(await self._connection.say(key=reply.key, text=reply.text, under=reply.under))
+        return _address(await self._connection.publish(key=reply.key, text=reply.text, in_reply_to=reply.in_reply_to))
 
-    async def find(self, reply: Outgoing) -> Found:
-        found = await self._connection.by_key(reply.key)
-        return _address(found) if found else "none"
+    async def find(self, reply: Outgoing) -> LookupResult:
+        post = await self._connection.post_by_key(reply.key)
+        return _address(post) if post else "none"
 
     async def close(self) -> None:
         await self._connection.close()

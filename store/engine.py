@@ -1,4 +1,4 @@
-"""One database, opened the way that loses nothing.
+"""One database, opened in the way that loses nothing.
 
 SQLite under asyncio loses updates by default: a deferred BEGIN lets two transactions read before either writes. Here all
 writes of this process go through one connection that begins IMMEDIATE, and readers have their own.
@@ -6,8 +6,8 @@ writes of this process go through one connection that begins IMMEDIATE, and read
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,51 +18,51 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from models.errors import OperatorError
-from store.doorbell import Doorbell
+from store.change_notifier import ChangeNotifier
 
 BUSY_SECONDS: Final = 10
-LOOK_SECONDS: Final = 0.3
+POLL_SECONDS: Final = 0.3
 """How often SQLite is asked whether another process has written."""
 READERS: Final = 4
-CATALOGUE: Final = "catalogue"
-"""Noted in the info of a session that changes brands, queues, members or saved replies."""
+CONFIGURATION_CHANGED: Final = "configuration changed"
+"""Set in the info of a session that changes brands, queues, members or saved replies."""
 
 
 class Store:
-    """`writing()` and `reading()` give a session inside one transaction; leaving `writing()` commits and rings.
+    """`writing()` and `reading()` give a session in a transaction; leaving `writing()` commits and notifies.
 
-    Without `ring` nobody is woken: for what no other step looks for.
+    Without `notify` nothing is woken: for what no worker looks for.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.doorbell = Doorbell()
-        self.catalogue_changes = 0
-        """How often this process has changed the catalogue."""
+        self.notifier = ChangeNotifier()
+        self.configuration_changes = 0
+        """How often this process has changed the configuration."""
         self._writer = _engine(path, "BEGIN IMMEDIATE", connections=1)
         self._reader = _engine(path, "BEGIN", connections=READERS)
         self._watch: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def writing(self, *, ring: bool = True) -> AsyncIterator[AsyncSession]:
-        with _in_words(self.path):
+    async def writing(self, *, notify: bool = True) -> AsyncIterator[AsyncSession]:
+        with _operator_errors(self.path):
             async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
-        self.catalogue_changes += CATALOGUE in session.info
-        if ring:
-            self.doorbell.ring()
+        self.configuration_changes += CONFIGURATION_CHANGED in session.info
+        if notify:
+            self.notifier.notify()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        with _in_words(self.path):
+        with _operator_errors(self.path):
             async with AsyncSession(self._reader, expire_on_commit=False) as session, session.begin():
                 yield session
 
-    def watch_others(self) -> None:
-        """From now on also rings when another process writes."""
-        self._watch = asyncio.create_task(self._watching(), name="doorbell")
+    def watch_other_processes(self) -> None:
+        """From now on also notifies when another process writes."""
+        self._watch = asyncio.create_task(self._poll(), name="change notifier")
 
-    async def _watching(self) -> None:
+    async def _poll(self) -> None:
         async with self._reader.connect() as connection:
             raw = await connection.get_raw_connection()
 
@@ -71,7 +71,7 @@ class Store:
                     return int((await rows.fetchone())[0])
 
             await connection.rollback()
-            await self.doorbell.watch(data_version, LOOK_SECONDS)
+            await self.notifier.watch(data_version, POLL_SECONDS)
 
     async def close(self) -> None:
         if self._watch is not None:
@@ -80,11 +80,11 @@ class Store:
         await self._writer.dispose()
         await self._reader.dispose()
 
-    async def damage(self) -> list[str]:
-        """What SQLite's own check finds wrong; empty when nothing is."""
+    async def integrity_errors(self) -> list[str]:
+        """What SQLite's own check finds wrong."""
         async with self.reading() as session:
-            found = (await session.execute(text("PRAGMA quick_check(5)"))).scalars().all()
-        return [line for line in found if line != "ok"]
+            lines = (await session.execute(text("PRAGMA quick_check(5)"))).scalars().all()
+        return [line for line in lines if line != "ok"]
 
 
 def _engine(path: Path, begin: str, connections: int) -> AsyncEngine:
@@ -94,7 +94,7 @@ def _engine(path: Path, begin: str, connections: int) -> AsyncEngine:
         pool_size=connections,
         max_overflow=0,
         connect_args={"isolation_level": None},
-        hide_parameters=True,  # an error must not carry what somebody wrote into the log
+        hide_parameters=True,  # an error must not put what somebody wrote into the log
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -123,33 +123,30 @@ def configure(connection: Any) -> None:
     cursor.close()
 
 
-class _in_words:  # noqa: N801 - reads as a phrase
-    """Turns what SQLite says into what an operator can do."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, DatabaseError) and (words := explain(self.path, error.orig)):
-            raise words from error
+@contextmanager
+def _operator_errors(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into what an operator can do."""
+    try:
+        yield
+    except DatabaseError as error:
+        if explained := explain(path, error.orig):
+            raise explained from error
+        raise
 
 
 def explain(path: Path, error: BaseException | None) -> OperatorError | None:
-    """The operator's words for an error of SQLite's, or None when it is a bug of ours."""
-    said = str(error)
-    if "database or disk is full" in said:
-        return OperatorError(f"The disk that holds {path} is full.", "Free some space; Ascolto goes on by itself.")
-    if "disk I/O error" in said or "unable to open database file" in said:
+    """The operator's words for an error of SQLite's, or None where it is a bug of ours."""
+    message = str(error)
+    if "database or disk is full" in message:
+        return OperatorError(f"The disk that holds {path} is full.", "Free some space; Ascolto continues by itself.")
+    if "disk I/O error" in message or "unable to open database file" in message:
         return OperatorError(f"{path} cannot be read or written.", "Check the disk and the folder's permissions.")
-    if "malformed" in said or "file is not a database" in said:
+    if "malformed" in message or "file is not a database" in message:
         return OperatorError(
-            f"{path} is damaged or is not a database.", "Put it aside and bring back a copy: ascolto restore COPY"
+            f"{path} is damaged or is not a database.", "Move it away and restore a copy: ascolto restore COPY"
         )
-    if "readonly database" in said:
-        return OperatorError(f"{path} is read-only.", "Give the person who runs Ascolto the right to write it.")
-    if isinstance(error, sqlite3.OperationalError) and "locked" in said:
+    if "readonly database" in message:
+        return OperatorError(f"{path} is read-only.", "Give the account that runs Ascolto permission to write it.")
+    if isinstance(error, sqlite3.OperationalError) and "locked" in message:
         return OperatorError(f"{path} has been locked by another program for {BUSY_SECONDS} s.", "Close that program.")
     return None

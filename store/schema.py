@@ -1,4 +1,4 @@
-"""The tables' version: made, brought up to date, and refused when newer than the program."""
+"""The database's schema: created, migrated after a copy was made, and refused where it is not of this version's line."""
 
 import shutil
 import sqlite3
@@ -10,14 +10,30 @@ from typing import Final
 from models.errors import OperatorError
 from store.engine import explain
 
-HEAD: Final = "0008_drafts_by_a_model"
-"""The newest migration; a test holds it against the folder."""
+BEFORE_1_0: Final = frozenset(
+    {
+        "0001_corridor",
+        "0002_why_the_reader_read_so",
+        "0003_what_a_brand_has_learned",
+        "0004_second_opinions",
+        "0005_what_stands_around",
+        "0006_a_team_at_work",
+        "0007_a_chart_in_digests",
+        "0008_drafts_by_a_model",
+    }
+)
+"""The migrations of the versions before 1.0, whose databases are not migrated."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+def migrations() -> list[str]:
+    """The names of this version's migrations, oldest first."""
+    return sorted(file.stem for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
 def version_of(path: Path) -> str | None:
-    """The migration at which a database stands; None for a new or empty one."""
+    """The last migration of a database; None for a new or empty one."""
     if not path.exists() or path.stat().st_size == 0:
         return None
     with _open(path) as connection:
@@ -31,27 +47,35 @@ def version_of(path: Path) -> str | None:
 
 
 def prepare(path: Path) -> Path | None:
-    """Makes the database, or brings it up to date after copying it; returns where the copy is."""
+    """Creates the database, or copies and migrates it where it is outdated; returns where the copy is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        now = version_of(path)
-        if now == HEAD:
+        version = version_of(path)
+        if version == migrations()[-1]:
             return None
-        if now is not None and now not in known():
-            raise OperatorError(
-                f"{path} was written by a newer Ascolto (its tables are at {now}).",
-                "Install that version again, or bring back an older copy: ascolto restore COPY",
-            )
-        copy = _copy_aside(path, now) if now is not None else None
-        path.touch(mode=0o600)  # what people wrote to a brand in private is nobody else's on this machine
+        if version is not None:
+            _require_migratable(path, version)
+        copy = _copy_before_migration(path, version) if version is not None else None
+        path.touch(mode=0o600)  # what people wrote to a brand in private is for nobody else on this machine
         migrate(path)
     except sqlite3.DatabaseError as error:
         raise (explain(path, error) or error) from error
     return copy
 
 
-def known() -> list[str]:
-    return sorted(file.stem for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+def _require_migratable(path: Path, version: str) -> None:
+    """Raises OperatorError for a database that this version cannot migrate; it is not touched."""
+    if version in BEFORE_1_0:
+        raise OperatorError(
+            f"{path} was made by a version before 1.0, which this one cannot open.",
+            "Export its mentions with that version (ascolto export FILE), set another `path` under [store],"
+            " and import them here (ascolto import FILE).",
+        )
+    if version not in migrations():
+        raise OperatorError(
+            f"{path} was written by a newer Ascolto (its schema is {version}).",
+            "Install that version, or restore an older copy: ascolto restore COPY",
+        )
 
 
 def migrate(path: Path, to: str = "head") -> None:
@@ -78,54 +102,54 @@ def migrate(path: Path, to: str = "head") -> None:
         engine.dispose()
 
 
-def _copy_aside(path: Path, version: str) -> Path:
+def _copy_before_migration(path: Path, version: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    copy = path.with_name(f"{path.stem}.before-{HEAD}.from-{version}.{stamp}.db")
+    copy = path.with_name(f"{path.stem}.before-{migrations()[-1]}.from-{version}.{stamp}.db")
     backup(path, copy)
     return copy
 
 
 def backup(path: Path, copy: Path) -> None:
-    """A whole copy of a database that may be in use. Refuses to write over a file."""
+    """A complete copy of a database that may be in use. Never overwrites a file."""
     if copy.exists():
-        raise OperatorError(f"{copy} exists already.", "Name another file.")
+        raise OperatorError(f"{copy} exists already.", "Use another file.")
     if not path.exists():
-        raise OperatorError(f"There is no database at {path}.", "Name another with --config.")
+        raise OperatorError(f"There is no database at {path}.", "Choose other settings with --config.")
     if not copy.parent.is_dir():
-        raise OperatorError(f"There is no folder {copy.parent}.", "Make it, or name another file.")
-    beside = copy.with_name(copy.name + ".part")
-    beside.touch(mode=0o600)
+        raise OperatorError(f"There is no folder {copy.parent}.", "Create it, or use another file.")
+    partial = copy.with_name(copy.name + ".part")
+    partial.touch(mode=0o600)
     try:
-        with _open(path) as source, closing(sqlite3.connect(beside)) as target:
+        with _open(path) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
     except sqlite3.DatabaseError as error:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise (explain(path, error) or error) from error
-    beside.rename(copy)
+    partial.rename(copy)
 
 
 def restore(copy: Path, path: Path) -> Path | None:
-    """Puts a copy in a database's place; what stood there is kept beside it, and returned."""
+    """Replaces a database with a copy; the old database is kept beside it, and its path returned."""
     if not copy.exists():
         raise OperatorError(f"There is no file {copy}.", "Name the copy that `ascolto backup` made.")
     try:
         with _open(copy) as source:
-            found = source.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            integrity = source.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise (explain(copy, error) or error) from error
     version = version_of(copy)
-    if found != "ok" or version is None:
-        raise OperatorError(f"{copy} is not a whole copy of an Ascolto database.", f"SQLite says: {found}")
-    aside = None
+    if integrity != "ok" or version is None:
+        raise OperatorError(f"{copy} is not a complete copy of an Ascolto database.", f"SQLite says: {integrity}")
+    old = None
     if path.exists():
-        aside = path.with_name(f"{path.name}.replaced-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
-        path.rename(aside)
+        old = path.with_name(f"{path.name}.replaced-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
+        path.rename(old)
         for suffix in ("-wal", "-shm"):
-            left = path.with_name(path.name + suffix)
-            if left.exists():
-                left.rename(aside.with_name(aside.name + suffix))
+            leftover = path.with_name(path.name + suffix)
+            if leftover.exists():
+                leftover.rename(old.with_name(old.name + suffix))
     shutil.copyfile(copy, path)
-    return aside
+    return old
 
 
 def _open(path: Path) -> closing[sqlite3.Connection]:

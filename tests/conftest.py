@@ -1,4 +1,4 @@
-"""A house for tests: a real database in a temporary folder, a brand, a queue, a few members, and time in hand."""
+"""The test harness: a real database in a temporary folder, a brand, a queue, a few members, and a clock that is handed in."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -14,27 +14,37 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.capabilities import Capabilities
-from models.case import Case
-from models.catalogue import Brand, BrandQuery, Catalogue, Contents, Member, Queue, SavedReply, Topic
-from models.post import Post, PostAuthor
+from models.configuration import (
+    EMPTY,
+    Brand,
+    BrandQuery,
+    Configuration,
+    ConfigurationFile,
+    Member,
+    Queue,
+    SavedReply,
+    Topic,
+)
+from models.incoming import IncomingAuthor, IncomingPost
 from models.sentiment import Reading
-from store import catalogue as catalogues
+from models.tables.case import Case
+from publishing.checks import Checker
+from publishing.context import ReplyContext
+from store.configuration import apply_changes, load_configuration
 from store.engine import Store
-from store.mentions import Concern, Kept, write_posts
+from store.mentions import BrandMatch, MatchedPost, write_posts
 from store.schema import prepare
-from triage.checks import Checker
-from triage.reading import Triage
-from triage.turn import Turn
+from triage.classification import Classification
 
 T = TypeVar("T")
 
-# The first example may load a model, and these machines are shared: no example is judged by its time.
+# The first example may load a model, and test machines are shared: no example fails because it is slow.
 settings.register_profile("ascolto", deadline=None)
 settings.load_profile("ascolto")
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday
 
-CONTENTS = Contents(
+CONFIGURATION = ConfigurationFile(
     brands=(
         Brand(
             slug="ferroviola",
@@ -44,8 +54,8 @@ CONTENTS = Contents(
                 Topic(slug="delay", text="ritard* OR intarzi* OR delay* OR soppress*"),
                 Topic(slug="refund", text="rimbors* OR ramburs* OR refund*"),
             ),
-            own={"square": ("ferroviola",)},
-            links=("ferroviola.example",),
+            own_accounts={"square": ("ferroviola",)},
+            link_domains=("ferroviola.example",),
             help_link="https://ferroviola.example/aiuto",
             publish={"square": "square"},
         ),
@@ -57,9 +67,9 @@ CONTENTS = Contents(
             name="Trains",
             brands=("ferroviola",),
             first_answer_minutes=60,
-            step_minutes=30,
+            escalation_minutes=30,
             team=("ana", "bruno", "lidia"),
-            chain=("ana", "lidia"),
+            escalation=("ana", "lidia"),
         ),
         Queue(slug="trains-ro", name="Trains, Romanian", brands=("ferroviola",), languages=("ro",), team=("ana",)),
     ),
@@ -84,14 +94,14 @@ CONTENTS = Contents(
 
 
 def needed(module: str, reason: str) -> Any:
-    """A module that some tests need: skipped aloud where it is missing, failed where ASCOLTO_REQUIRED names it."""
+    """A module that some tests need: they are skipped where it is missing, and fail where ASCOLTO_REQUIRED names it."""
     if module in os.environ.get("ASCOLTO_REQUIRED", "").split(","):
         return import_module(module)
     return pytest.importorskip(module, reason=reason)
 
 
 class MarkReader:
-    """Reads what a test wrote at the end of a text: (-) is negative, (+) positive, nothing neutral."""
+    """Reads the mark in a text: (-) is negative, (+) positive, none neutral."""
 
     def read(self, texts: Sequence[str], tags: Sequence[str | None], *_: object) -> list[Reading]:
         return [_marked(text, tag or "it") for text, tag in zip(texts, tags, strict=True)]
@@ -99,66 +109,67 @@ class MarkReader:
 
 def _marked(text: str, language: str) -> Reading:
     label = "negative" if "(-)" in text else "positive" if "(+)" in text else "neutral"
-    shares = {name: 0.9 if name == label else 0.05 for name in ("negative", "neutral", "positive")}
-    return Reading(language=language, sentiment=label, **shares)
+    probabilities = {name: 0.9 if name == label else 0.05 for name in ("negative", "neutral", "positive")}
+    return Reading(language=language, sentiment=label, **probabilities)
 
 
-class House:
-    """What most tests of triage need at hand."""
+class Harness:
+    """What most tests need: a store with a configuration, and shortcuts to act on it."""
 
-    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, configuration: Configuration) -> None:
         self.store = store
-        self.catalogue = catalogue
+        self.configuration = configuration
         self.now = NOW
-        self.checker = Checker(capabilities={"square": Capabilities(reply=True, longest=300, find=True)})
-        self.triage = Triage(store, MarkReader())
+        self.checker = Checker(capabilities={"square": Capabilities(max_length=300)})
+        self.classification = Classification(store, MarkReader())
         self._posts = 0
 
-    def later(self, **by: float) -> datetime:
+    def advance(self, **by: float) -> datetime:
         self.now += timedelta(**by)
         return self.now
 
-    def turn(self, session: AsyncSession) -> Turn:
-        return Turn(session, self.catalogue, self.now, self.checker)
+    def context(self, session: AsyncSession) -> ReplyContext:
+        return ReplyContext(session, self.configuration, self.now, self.checker)
 
     def member(self, slug: str) -> int:
-        number = self.catalogue.members.id_of(slug)
+        number = self.configuration.members.id_of(slug)
         assert number is not None
         return number
 
     def brand(self, slug: str = "ferroviola") -> int:
-        number = self.catalogue.brands.id_of(slug)
+        number = self.configuration.brands.id_of(slug)
         assert number is not None
         return number
 
-    def post(self, text: str, author: str = "rita", **fields) -> Post:
+    def post(self, text: str, author: str = "rita", **fields) -> IncomingPost:
         self._posts += 1
-        known = {
+        defaults = {
             "platform": "square",
             "native_id": f"p{self._posts}",
             "url": f"http://square.example/posts/p{self._posts}",
-            "author": PostAuthor(handle=author, followers=fields.pop("followers", None)),
+            "author": IncomingAuthor(handle=author, followers=fields.pop("followers", None)),
             "text": text,
             "created_at": self.now,
         }
-        return Post(**{**known, **fields})
+        return IncomingPost(**{**defaults, **fields})
 
-    async def hear(self, *posts: Post, brand: str = "ferroviola", query: str = "name") -> None:
-        kept = [Kept(post, (Concern(self.brand(brand), query, brand),)) for post in posts]
+    async def receive(self, *posts: IncomingPost, brand: str = "ferroviola", query: str = "name") -> None:
+        match = BrandMatch(brand_id=self.brand(brand), matched_by="query", query=query, words=brand)
+        matched = [MatchedPost(post, (match,)) for post in posts]
         async with self.store.writing() as session:
-            await write_posts(session, "square", kept, self.now)
+            await write_posts(session, "square", matched, self.now)
 
-    async def read(self) -> int:
-        """Triage reads all that is unread."""
+    async def analyze(self) -> int:
+        """Analyzes all new mentions."""
         total = 0
-        while count := await self.triage.read_batch(self.catalogue, self.now):
+        while count := await self.classification.analyze_batch(self.configuration, self.now):
             total += count
         return total
 
     async def case(self, text: str = "Ferroviola in ritardo (-)", author: str = "rita", **fields) -> Case:
-        """Hears one post, reads it, and gives the case that it opened."""
-        await self.hear(self.post(text, author, **fields))
-        await self.read()
+        """The case that a post opens when it is received and analyzed."""
+        await self.receive(self.post(text, author, **fields))
+        await self.analyze()
         cases = await self.cases()
         assert cases
         return cases[-1]
@@ -168,9 +179,9 @@ class House:
             return list(await session.scalars(select(Case).order_by(Case.id)))
 
     async def do(self, action: Callable[..., Awaitable[T]], *arguments: object, **named: object) -> T:
-        """One action in one turn."""
+        """Runs an action in a transaction of its own."""
         async with self.store.writing() as session:
-            return await action(self.turn(session), *arguments, **named)
+            return await action(self.context(session), *arguments, **named)
 
     async def get(self, table: type[T], key: object) -> T:
         async with self.store.reading() as session:
@@ -180,22 +191,22 @@ class House:
         async with self.store.reading() as session:
             return list(await session.scalars(select(table).where(*where).order_by(table.id)))
 
-    async def apply(self, contents: Contents) -> None:
+    async def apply(self, file: ConfigurationFile) -> None:
         async with self.store.writing() as session:
-            await catalogues.apply(session, contents, self.now)
+            await apply_changes(session, file, self.now)
         async with self.store.reading() as session:
-            self.catalogue = await catalogues.load(session)
+            self.configuration = await load_configuration(session)
 
     async def change_queue(self, slug: str, **fields) -> None:
-        number = self.catalogue.queues.id_of(slug)
+        number = self.configuration.queues.id_of(slug)
         assert number is not None
-        queue = msgspec.structs.replace(self.catalogue.queues[number], **fields)
-        await self.apply(Contents(queues=(queue,)))
+        queue = msgspec.structs.replace(self.configuration.queues[number], **fields)
+        await self.apply(ConfigurationFile(queues=(queue,)))
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database at the newest migration, made once and copied for each test."""
+    """A migrated database, created once and copied for each test."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
     prepare(path)
     return path
@@ -216,7 +227,7 @@ async def store(database: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def house(store: Store) -> House:
-    house = House(store, Catalogue(0, {}, {}, {}, {}))
-    await house.apply(CONTENTS)
-    return house
+async def harness(store: Store) -> Harness:
+    harness = Harness(store, EMPTY)
+    await harness.apply(CONFIGURATION)
+    return harness

@@ -1,4 +1,4 @@
-"""What the pages say is held against the code: commands, platforms, files and settings cannot go missing or stale."""
+"""The documents against the code: commands, platforms, files and settings in them cannot be missing or outdated."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,10 @@ import pytest
 import typer
 
 from ascolto.cli import app, query_app, sentiment_app
-from ascolto.platforms import _BUILDERS
-from config.settings import connection_sections
-from models.catalogue import Brand, Contents, Member, problems
+from ascolto.platforms import BUILDERS
+from config.connections import connection_sections
+from models.configuration import Brand, ConfigurationFile, Member
+from models.configuration_checks import configuration_errors
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", *map(str, ROOT.glob("docs/**/*.md")))]
@@ -20,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 def commands() -> list[str]:
     names = [_name(command) for command in app.registered_commands]
     groups = {"query": query_app, "sentiment": sentiment_app}
-    return [*names, *(f"{group} {_name(c)}" for group, known in groups.items() for c in known.registered_commands)]
+    return [*names, *(f"{name} {_name(c)}" for name, group in groups.items() for c in group.registered_commands)]
 
 
 def _name(command: typer.models.CommandInfo) -> str:
@@ -32,24 +33,23 @@ def test_every_command_is_in_the_readme(command: str):
     assert f"ascolto {command}" in README
 
 
-def test_the_readme_names_no_command_that_is_not_there():
-    known = set(commands())
+def test_every_command_in_the_readme_exists():
     named = set(re.findall(r"`ascolto ((?:query |sentiment )?[a-z]+)", README)) | set(
         re.findall(r"^ascolto ([a-z]+)", README, re.MULTILINE)
     )
-    assert named <= known
+    assert named <= set(commands())
 
 
 @pytest.mark.parametrize("platform", connection_sections())
-def test_every_platform_has_its_builder_its_page_and_its_name_there(platform: str):
-    assert platform in _BUILDERS
+def test_every_platform_has_a_builder_and_a_page_that_names_it(platform: str):
+    assert platform in BUILDERS
     page = (ROOT / f"docs/platforms/{platform}.md").read_text()
     assert f'platform = "{platform}"' in page
     assert f"docs/platforms/{platform}.md" in README
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_points_at_is_there(page: Path):
+def test_what_a_page_links_to_exists(page: Path):
     text = page.read_text()
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", text)
     files = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml|md))`", text)
@@ -58,20 +58,20 @@ def test_what_a_page_points_at_is_there(page: Path):
     assert not missing
 
 
-def test_the_map_shows_every_room():
-    rooms = {folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").exists()} | {"tests"}
-    assert rooms == set(re.findall(r"^([a-z]+)/ +\S", README, re.MULTILINE))
+def test_every_package_is_in_the_readme():
+    packages = {folder.name for folder in ROOT.iterdir() if (folder / "__init__.py").exists()} | {"tests"}
+    assert packages == set(re.findall(r"^\| `([a-z]+)/` \| \S", README, re.MULTILINE))
 
 
-def test_every_command_says_what_it_does():
+def test_every_command_has_a_help_text():
     group = typer.main.get_command(app)
     assert all(command.help for command in group.commands.values())
 
 
-def test_the_team_that_the_docs_describe_can_be_applied():
+def test_the_example_team_in_the_docs_can_be_applied():
     [block] = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/teams.md").read_text(), re.DOTALL)
-    contents = msgspec.toml.decode(block, type=Contents)
+    contents = msgspec.toml.decode(block, type=ConfigurationFile)
     others = tuple(Member(slug=slug, name=slug, role="approver") for slug in ("bruno", "lidia"))
     brands = (Brand(slug="ferroviola", name="Ferroviola", queries=()),)
-    together = msgspec.structs.replace(contents, brands=brands, members=(*contents.members, *others))
-    assert list(problems(together)) == []
+    complete = msgspec.structs.replace(contents, brands=brands, members=(*contents.members, *others))
+    assert list(configuration_errors(complete)) == []

@@ -1,0 +1,1 @@
+"""The life of a case: intake, priority, routing, claims, deadlines, escalation, alerts."""

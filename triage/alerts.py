@@ -1,7 +1,7 @@
-"""What a team must see now. Each alert has a key and is raised once; a flood of one kind is shown on one card, with its count.
+"""Alerts: what a team must see now. Each has a key and is raised once; of a flood of one kind the later ones share a card.
 
-Nothing is silent without a count: what is grouped stands on the card that it is grouped in, and what a muted pattern kept
-quiet is counted with it and told by the digest.
+Nothing is silent without a count: grouped alerts are counted on the card they share, muted ones with the mute, and the digest
+reports those.
 """
 
 from collections.abc import Sequence
@@ -10,48 +10,59 @@ from typing import Final
 
 from sqlalchemy import select, update
 
-from models.case import Alert, AlertMute, Case, Reply
 from models.errors import Refused
+from models.tables.alert import Alert, AlertKind, AlertMute
+from models.tables.case import Case
+from models.tables.reply import Reply
 from models.text import fold, one_line
 from store.sql import insert
-from triage import cards, guards
-from triage.turn import Turn
+from triage import card_placement
+from triage.context import Context
+from triage.permissions import get_visible_case
 
-GROUP: Final = timedelta(minutes=10)
-AT_ONCE: Final = 3
-"""Alerts of one kind that a queue gets one by one within GROUP; those after stand on the last of them."""
-GROUPED: Final = frozenset({"grave", "late"})
-"""What the house raises by itself. What a colleague asks for is never put among others."""
-NOWHERE: Final = 0
-"""The card on which muted alerts stand."""
-MUTED_FOR: Final = timedelta(days=7)
-
-
-async def grave(turn: Turn, case: Case, words: Sequence[str]) -> None:
-    """A case speaks of something grave; the reason is the kind and the words in which it was found."""
-    reason = f"{case.grave}: {', '.join(words[:3])}" if words else str(case.grave)
-    pattern = f"{case.grave}:{fold(one_line(words[0], 40)) if words else ''}"
-    await _raise(turn, f"grave:{case.id}:{case.grave}", "grave", case, reason, (), pattern)
+GROUP_WINDOW: Final = timedelta(minutes=10)
+UNGROUPED: Final = 3
+"""Alerts of one kind that a queue gets one by one within GROUP_WINDOW; later ones share the last one's card."""
+GROUPED_KINDS: Final[frozenset[AlertKind]] = frozenset({"severe", "overdue"})
+"""Raised by Ascolto itself. What a colleague asks for is never grouped."""
+MUTE_DURATION: Final = timedelta(days=7)
+MAX_WORDS: Final = 3
+MAX_KEYWORD: Final = 40
 
 
-async def late(turn: Turn, case: Case, called: Sequence[str]) -> None:
-    """The first-answer deadline has passed, or passed again; `called` are the slugs of those whose turn it is."""
-    await _raise(turn, f"late:{case.id}:{case.heard_at.timestamp():.0f}:{case.level}", "late", case, "", called)
+async def raise_severe(context: Context, case: Case, words: Sequence[str]) -> None:
+    """The case is severe; `words` are those in which the rules found the reason."""
+    await _raise(
+        context,
+        f"severe:{case.id}:{case.severity}",
+        "severe",
+        case,
+        severity=case.severity,
+        words=tuple(words[:MAX_WORDS]),
+        keyword=fold(one_line(words[0], MAX_KEYWORD)) if words else "",
+    )
 
 
-async def escalated(turn: Turn, case: Case, reason: str, called: Sequence[str]) -> None:
-    """A member asked for the next level."""
-    await _raise(turn, f"escalated:{case.id}:{case.revision}", "escalated", case, reason, called)
+async def raise_overdue(context: Context, case: Case, notified: Sequence[str]) -> None:
+    """The first answer is overdue, or still is after another step; `notified` are the slugs of whoever is next."""
+    key = f"overdue:{case.id}:{case.received_at.timestamp():.0f}:{case.escalation_level}"
+    await _raise(context, key, "overdue", case, notified=tuple(notified))
 
 
-async def approval(turn: Turn, case: Case, reply: Reply, able: Sequence[str]) -> None:
-    """A reply waits for a second yes; `able` are the slugs of those who may give it."""
-    await _raise(turn, f"approval:{reply.id}:{reply.revision}", "approval", case, one_line(reply.text, 200), able)
+async def raise_escalated(context: Context, case: Case, reason: str, notified: Sequence[str]) -> None:
+    key = f"escalated:{case.id}:{case.revision}"
+    await _raise(context, key, "escalated", case, text=reason, notified=tuple(notified))
 
 
-async def decided(turn: Turn, reply: Reply) -> None:
-    """The reply waits no more: the cards that asked for a yes are drawn again, without the button."""
-    await turn.session.execute(
+async def raise_approval(context: Context, case: Case, reply: Reply, approvers: Sequence[str]) -> None:
+    """A reply needs approval; `approvers` are the slugs of those who can give it."""
+    key = f"approval:{reply.id}:{reply.revision}"
+    await _raise(context, key, "approval", case, text=one_line(reply.text, 200), notified=tuple(approvers))
+
+
+async def approval_decided(context: Context, reply: Reply) -> None:
+    """The reply no longer needs approval: the cards that asked for it are updated, without the button."""
+    await context.session.execute(
         update(Alert)
         .where(Alert.case_id == reply.case_id, Alert.kind == "approval", Alert.key.startswith(f"approval:{reply.id}:"))
         .values(revision=Alert.revision + 1)
@@ -59,92 +70,105 @@ async def decided(turn: Turn, reply: Reply) -> None:
     )
 
 
-async def noted(turn: Turn, case: Case, by: int, text: str, called: Sequence[str]) -> None:
-    """A note names colleagues."""
-    who = turn.catalogue.members[by].name
-    await _raise(turn, f"noted:{case.id}:{case.revision}", "noted", case, f"{who}: {one_line(text, 300)}", called)
+async def raise_note(context: Context, case: Case, author: int, text: str, notified: Sequence[str]) -> None:
+    """A note mentions colleagues."""
+    name = context.configuration.members[author].name
+    text = f"{name}: {one_line(text, 300)}"
+    await _raise(context, f"note:{case.id}:{case.revision}", "note", case, text=text, notified=tuple(notified))
 
 
-async def mute(turn: Turn, case_id: int, member_id: int, pattern: str) -> AlertMute:
-    """For a week this pattern raises no alerts for the brand; muting it again begins the week anew."""
-    case = await guards.seen(turn, case_id, member_id)
-    if not pattern or ":" not in pattern:
+async def mute(context: Context, alert_id: int, member_id: int) -> AlertMute:
+    """For a week, alerts with this severity and keyword are muted for the brand; muting again restarts the week."""
+    alert = await _visible_alert(context, alert_id, member_id)
+    if not alert.severity:
         raise Refused("This alert cannot be muted.")
-    muted = await _muted(turn, case.brand_id, pattern)
+    muted = await _active_mute(context, alert)
     if muted is None:
-        muted = AlertMute(brand_id=case.brand_id, pattern=pattern, silenced=0)
-        turn.session.add(muted)
-    muted.muted_by, muted.muted_at, muted.until = member_id, turn.now, turn.now + MUTED_FOR
-    await turn.session.flush()
+        muted = AlertMute(brand_id=alert.brand_id, severity=alert.severity, keyword=alert.keyword, muted_count=0)
+        context.session.add(muted)
+    muted.muted_by, muted.muted_at, muted.until = member_id, context.now, context.now + MUTE_DURATION
+    await context.session.flush()
     return muted
 
 
-async def unmute(turn: Turn, case_id: int, member_id: int, pattern: str) -> None:
-    case = await guards.seen(turn, case_id, member_id)
-    muted = await _muted(turn, case.brand_id, pattern)
+async def unmute(context: Context, alert_id: int, member_id: int) -> None:
+    muted = await _active_mute(context, await _visible_alert(context, alert_id, member_id))
     if muted is not None:
-        muted.until = turn.now
+        muted.until = context.now
 
 
-async def _muted(turn: Turn, brand_id: int, pattern: str) -> AlertMute | None:
-    return await turn.session.scalar(
+async def _visible_alert(context: Context, alert_id: int, member_id: int) -> Alert:
+    alert = await context.session.get(Alert, alert_id)
+    if alert is None:
+        raise Refused("This alert cannot be muted.")
+    await get_visible_case(context, alert.case_id, member_id)
+    return alert
+
+
+async def _active_mute(context: Context, alert: Alert) -> AlertMute | None:
+    return await context.session.scalar(
         select(AlertMute)
-        .where(AlertMute.brand_id == brand_id, AlertMute.pattern == pattern, AlertMute.until > turn.now)
+        .where(
+            AlertMute.brand_id == alert.brand_id,
+            AlertMute.severity == alert.severity,
+            AlertMute.keyword == alert.keyword,
+            AlertMute.until > context.now,
+        )
         .order_by(AlertMute.id.desc())
         .limit(1)
     )
 
 
-async def _raise(
-    turn: Turn, key: str, kind: str, case: Case, reason: str, called: Sequence[str], pattern: str = ""
-) -> None:
-    values = {
+async def _raise(context: Context, key: str, kind: AlertKind, case: Case, **fields: object) -> None:
+    row = {
+        "text": "",
+        "words": (),
+        "keyword": "",
+        "notified": (),
+        **fields,
         "key": key,
         "kind": kind,
         "brand_id": case.brand_id,
         "queue_id": case.queue_id,
         "case_id": case.id,
-        "reason": reason,
-        "called": ",".join(called),
-        "raised_at": turn.now,
-        "pattern": pattern,
+        "raised_at": context.now,
+        "muted": False,
         "revision": 1,
     }
-    raised = await turn.session.execute(insert(turn.session, Alert).values(**values).on_conflict_do_nothing())
+    raised = await context.session.execute(insert(context.session, Alert).values(row).on_conflict_do_nothing())
     if raised.rowcount != 1:  # type: ignore[attr-defined]
         return
-    alert = (await turn.session.scalars(select(Alert).where(Alert.key == key))).one()
-    muted = await _muted(turn, case.brand_id, pattern) if pattern else None
-    if muted is not None:
-        muted.silenced += 1
-        alert.grouped_in = NOWHERE
-        return
-    if not await _joined(turn, alert):
-        await cards.place(turn, "alert", alert.id, turn.queue(case))
+    alert = (await context.session.scalars(select(Alert).where(Alert.key == key))).one()
+    mute = await _active_mute(context, alert) if alert.severity else None
+    if mute is not None:
+        mute.muted_count += 1
+        alert.muted = True
+    elif not await _join_group(context, alert):
+        await card_placement.place(context, "alert", alert.id, context.queue(case))
 
 
-async def _joined(turn: Turn, alert: Alert) -> bool:
-    """Whether it stands on the card of an alert like it, because there were many just now."""
-    if alert.kind not in GROUPED:
+async def _join_group(context: Context, alert: Alert) -> bool:
+    """Whether it shares the card of a recent alert like it, because there were many."""
+    if alert.kind not in GROUPED_KINDS:
         return False
-    code = alert.pattern.partition(":")[0]
-    lately = await turn.session.scalars(
+    recent = await context.session.scalars(
         select(Alert)
         .where(
             Alert.kind == alert.kind,
             Alert.queue_id == alert.queue_id,
-            Alert.pattern.startswith(f"{code}:") if code else Alert.pattern == "",
-            Alert.grouped_in.is_(None),
+            Alert.severity == alert.severity if alert.severity else Alert.severity.is_(None),
+            Alert.group_id.is_(None),
+            Alert.muted.is_(False),
             Alert.id != alert.id,
-            Alert.raised_at > turn.now - GROUP,
+            Alert.raised_at > context.now - GROUP_WINDOW,
         )
         .order_by(Alert.id)
     )
-    shown = lately.all()
-    if len(shown) < AT_ONCE:
+    shown = recent.all()
+    if len(shown) < UNGROUPED:
         return False
-    alert.grouped_in = shown[-1].id
-    await turn.session.execute(
+    alert.group_id = shown[-1].id
+    await context.session.execute(
         update(Alert)
         .where(Alert.id == shown[-1].id)
         .values(revision=Alert.revision + 1)

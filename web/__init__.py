@@ -1,0 +1,1 @@
+"""The browser: one folder per section, one table of routes."""

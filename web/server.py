@@ -1,16 +1,22 @@
-"""The web desk: an aiohttp application on its own port, on this machine unless asked otherwise."""
+"""The web desk: an aiohttp application on its own port, on this machine unless configured otherwise."""
 
 from typing import Protocol
 
 from aiohttp import web
 
-from connections.guard import Fetcher
+from connections.safe_fetch import Fetcher
 from models.errors import OperatorError
-from web import acting, looking, pictures
-from web.access import gate
-from web.live import Live
-from web.pages import STATIC
-from web.visit import HOUSE, Find, House
+from web.auth.sessions import HTTPS
+from web.events import EventStreams
+from web.inbox.media import FETCHER
+from web.inbox.open_case import FIND_POST
+from web.middleware import middlewares
+from web.rendering import STATIC
+from web.routes import STREAMS, add_routes
+from web.viewer import APPLICATION, Application, FindPost
+
+MAX_BODY = 200_000
+"""Bytes of a request."""
 
 
 class Settings(Protocol):
@@ -27,27 +33,28 @@ class Settings(Protocol):
 
 
 class WebDesk:
-    def __init__(self, house: House, settings: Settings, find: Find, *, private_pictures: bool = False) -> None:
+    def __init__(
+        self, application: Application, settings: Settings, find_post: FindPost, *, private_images: bool = False
+    ) -> None:
+        """With `private_images`, images from this machine's network are fetched too: for tests."""
         self._settings = settings
-        self._fetcher = Fetcher(private=private_pictures)
-        self._live = Live(house)
+        self._fetcher = Fetcher(private=private_images)
+        self._streams = EventStreams(application)
         hosts = {"127.0.0.1", "localhost", "::1", settings.host, *settings.allowed_hosts}
-        self._app = web.Application(middlewares=gate(sorted(hosts)), client_max_size=200_000)
-        self._app[HOUSE] = house
-        self._app[looking.LIVE] = self._live
-        self._app[looking.HTTPS] = settings.public_url.startswith("https://")
-        self._app[acting.FIND] = find
-        self._app.add_routes(looking.routes)
-        self._app[pictures.FETCHER] = self._fetcher
-        self._app.add_routes(acting.routes)
-        self._app.add_routes(pictures.routes)
+        self._app = web.Application(middlewares=middlewares(sorted(hosts)), client_max_size=MAX_BODY)
+        self._app[APPLICATION] = application
+        self._app[STREAMS] = self._streams
+        self._app[HTTPS] = settings.public_url.startswith("https://")
+        self._app[FIND_POST] = find_post
+        self._app[FETCHER] = self._fetcher
+        add_routes(self._app)
         self._app.router.add_static("/static/", STATIC)
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=3, auto_decompress=False)
         self.port = settings.port
 
     @property
     def address(self) -> str:
-        """Where managers reach it."""
+        """Where members reach it."""
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return self._settings.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
@@ -60,12 +67,12 @@ class WebDesk:
             await self._runner.cleanup()
             raise OperatorError(
                 f"The web desk cannot listen on {self._settings.host}:{self._settings.port}: {error.strerror or error}",
-                "Choose another `port` under [web], or end the program that holds it.",
+                "Choose another `port` under [web], or stop the program that uses it.",
             ) from error
         self.port = self._runner.addresses[0][1]
-        self._live.start()
+        self._streams.start()
 
     async def stop(self) -> None:
-        await self._live.stop()
+        await self._streams.stop()
         await self._runner.cleanup()
         await self._fetcher.close()

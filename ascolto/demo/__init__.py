@@ -1,0 +1,1 @@
+"""A fictional day, played on a small platform of its own."""

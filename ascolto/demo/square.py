@@ -1,6 +1,6 @@
-"""The square: a small public platform of our own, so that the demo hears and answers somewhere real over HTTP.
+"""The square: a small public platform, so that the demo listens and publishes to a real one over HTTP.
 
-It is kept in memory and lost with the process; `connections/square.py` says what its API is.
+It lives in memory; connections/square.py describes its API.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ body{{font:16px/1.4 system-ui;max-width:40rem;margin:2rem auto;
 padding:0 1rem;color-scheme:light dark}}article{{border:1px solid #8886;border-radius:.6rem;padding:.6rem .9rem;margin:.5rem 0}}
 .ours{{margin-left:2rem;background:#6a4be51f}}small{{color:#888}}a{{color:inherit}}
 p{{margin:.2rem 0;white-space:pre-wrap}}</style>
-<h1>La piazza</h1><p><small>The public square of the demo: what anybody can read.</small></p>{posts}</html>"""
+<h1>La piazza</h1><p><small>The demo's public square: anybody can read it.</small></p>{posts}</html>"""
 
 
 class Square:
-    """Its events are numbered; posts stand under their ids. `now` can be handed in."""
+    """Numbered events, and the posts by id. `now` can be handed in."""
 
     def __init__(self, now: Callable[[], datetime], host: str = "127.0.0.1", port: int = 0) -> None:
         self._now = now
@@ -36,10 +36,10 @@ class Square:
         self._events: list[SquarePost] = []
         self._posts: dict[str, SquarePost] = {}
         self._keys: dict[str, str] = {}
-        self._rung = asyncio.Event()
+        self._changed = asyncio.Event()
         self._stopping = False
-        self.said: list[SquarePost] = []
-        """What was published here through the API, in order."""
+        self.replies: list[SquarePost] = []
+        """What was published through the API, in order."""
 
     @property
     def url(self) -> str:
@@ -53,7 +53,7 @@ class Square:
                 web.get("/posts/{id}", self._page),
                 web.get("/api/posts", self._list),
                 web.get("/api/posts/{id}", self._one),
-                web.post("/api/posts", self._say),
+                web.post("/api/posts", self._publish),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -63,72 +63,72 @@ class Square:
 
     async def stop(self) -> None:
         self._stopping = True
-        self._ring()
+        self._notify()
         await self._runner.cleanup()
 
     def post(self, **fields: object) -> SquarePost:
-        """Somebody says something, changes it (`kind="edit"`) or takes it away (`kind="deletion"`)."""
+        """Somebody posts something, edits it (`kind="edit"`) or deletes it (`kind="deletion"`)."""
         native_id = str(fields["id"])
-        known = self._posts.get(native_id)
+        existing = self._posts.get(native_id)
         parent = self._posts.get(str(fields.get("parent") or ""))
-        thread = known.thread if known else (parent.thread if parent else native_id)
-        place = {
+        thread = existing.thread if existing else (parent.thread if parent else native_id)
+        added = {
             "number": len(self._events) + 1,
             "thread": thread,
             "at": self._now(),
             "url": f"{self.url}/posts/{native_id}",
         }
-        post = msgspec.convert({**fields, **place}, SquarePost)
+        post = msgspec.convert({**fields, **added}, SquarePost)
         self._events.append(post)
         self._posts[native_id] = post
-        self._ring()
+        self._notify()
         return post
 
     def replay(self, count: int) -> None:
-        """Tells the last so many posts a second time."""
+        """Delivers the last `count` posts a second time."""
         for post in [p for p in self._events if p.kind == "post"][-count:]:
             self._events.append(msgspec.structs.replace(post, number=len(self._events) + 1))
-        self._ring()
+        self._notify()
 
-    def _ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _list(self, request: web.Request) -> web.Response:
         if key := request.query.get("key"):
             return _json([self._posts[self._keys[key]]] if key in self._keys else [])
         after, wait = int(request.query.get("after", 0)), float(request.query.get("wait", 0))
-        found = self._events[min(after, len(self._events)) :]
-        if not found and wait and not self._stopping:
-            rung = self._rung
+        events = self._events[min(after, len(self._events)) :]
+        if not events and wait and not self._stopping:
+            changed = self._changed
             with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), min(wait, 30))
-            found = self._events[min(after, len(self._events)) :]
-        return _json(found)
+                await asyncio.wait_for(changed.wait(), min(wait, 30))
+            events = self._events[min(after, len(self._events)) :]
+        return _json(events)
 
     async def _one(self, request: web.Request) -> web.Response:
         post = self._posts.get(request.match_info["id"])
         return _json(post) if post and post.kind != "deletion" else web.Response(status=404, text="No such post.")
 
-    async def _say(self, request: web.Request) -> web.Response:
-        """The brand's own account answers; the same key a second time gives the answer that stands there."""
+    async def _publish(self, request: web.Request) -> web.Response:
+        """The brand's own account replies; the same key a second time returns the reply that exists already."""
         body = await request.json()
-        key, under = str(body["key"]), self._posts.get(str(body["under"]))
+        key, parent = str(body["key"]), self._posts.get(str(body["in_reply_to"]))
         if key in self._keys:
             return _json(self._posts[self._keys[key]])
-        if under is None or under.kind == "deletion":
-            return web.Response(status=410, text="The post that you answer is gone.")
-        native_id = f"r{len(self.said) + 1}"
-        said = self.post(id=native_id, author=OWN, name="Vialunga", text=str(body["text"]), parent=under.id)
+        if parent is None or parent.kind == "deletion":
+            return web.Response(status=410, text="The post you are replying to was deleted.")
+        native_id = f"r{len(self.replies) + 1}"
+        reply = self.post(id=native_id, author=OWN, name="Vialunga", text=str(body["text"]), parent=parent.id)
         self._keys[key] = native_id
-        self.said.append(said)
-        return _json(said)
+        self.replies.append(reply)
+        return _json(reply)
 
     async def _page(self, request: web.Request) -> web.Response:
         """The newest threads, or one, for people."""
-        wanted = self._posts.get(request.match_info.get("id", ""))
+        chosen = self._posts.get(request.match_info.get("id", ""))
         threads = (
-            [wanted.thread] if wanted else list(dict.fromkeys(p.thread for p in reversed(self._posts.values())))[:40]
+            [chosen.thread] if chosen else list(dict.fromkeys(p.thread for p in reversed(self._posts.values())))[:40]
         )
         shown = [p for thread in threads for p in self._posts.values() if p.thread == thread and p.kind != "deletion"]
         return web.Response(text=PAGE.format(posts="".join(map(_article, shown))), content_type="text/html")
@@ -145,8 +145,8 @@ def _article(post: SquarePost) -> str:
     return f'<article{ours} id="{escape(post.id)}">{who}<p>{escape(post.text)}</p></article>'
 
 
-def tell(square: Square, event: Event) -> None:
-    """One event of the story happens on the square."""
+def play_event(square: Square, event: Event) -> None:
+    """Plays one event of the story on the square."""
     if event.kind == "replay":
         square.replay(event.replay)
         return
@@ -157,5 +157,5 @@ def tell(square: Square, event: Event) -> None:
         followers=event.followers,
         text=event.text,
         lang=event.language or None,
-        parent=event.under or None,
+        parent=event.parent or None,
     )

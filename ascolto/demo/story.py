@@ -11,30 +11,30 @@ BRAND: Final = FOLDER / "vialunga.toml"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """`at` counts from midnight; where `after` names a post, from our answer to it. `replay` tells so many posts
-    again. `feeling` is what a human would say of it."""
+    """`at` counts from midnight, or from our reply to the post that `after_reply_to` names. `replay` delivers that many posts
+    again. `sentiment` ("+", "0" or "-") is the true one."""
 
     at: timedelta
     id: str
     kind: str
-    under: str = ""
-    after: str = ""
+    parent: str = ""
+    after_reply_to: str = ""
     author: str = ""
     followers: int = 0
     language: str = ""
-    feeling: str = ""
+    sentiment: str = ""
     text: str = ""
     replay: int = 0
 
 
 def read(file: Path = FOLDER / "story.txt") -> list[Event]:
-    """All events in order; those that wait for an answer of ours at the end."""
+    """All events in order; those that wait for a reply of ours at the end."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    return sorted(map(_event, lines), key=lambda event: (bool(event.after), event.at))
+    return sorted(map(_event, lines), key=lambda event: (bool(event.after_reply_to), event.at))
 
 
 def _event(line: str) -> Event:
-    at, name, under, author, followers, language, feeling, text = line.split("|", 7)
+    at, name, parent, author, followers, language, sentiment, text = line.split("|", 7)
     if name.startswith("replay "):
         return Event(at=_time(at), id=name, kind="replay", replay=int(name.split()[1]))
     kind = {"=": "edit", "-": "deletion"}.get(name[0], "post")
@@ -42,12 +42,12 @@ def _event(line: str) -> Event:
         at=_time(at),
         id=name.lstrip("=-"),
         kind=kind,
-        under="" if under.startswith("^") else under,
-        after=under[1:] if under.startswith("^") else "",
+        parent="" if parent.startswith("^") else parent,
+        after_reply_to=parent[1:] if parent.startswith("^") else "",
         author=author,
         followers=int(followers or 0),
         language=language,
-        feeling=feeling,
+        sentiment=sentiment,
         text=text,
     )
 

@@ -1,0 +1,1 @@
+"""A day of a team, with outages and kills, and an audit of the guarantees."""

@@ -1,13 +1,13 @@
-"""The query language: what counts as speaking of a brand.
+"""The query language: which posts are about a brand.
 
     ferroviola OR "ferro viola"             words and phrases; a space is AND, which binds tighter than OR
     "ritardo treno"~5                       these words with at most five others between them, in any order
-    ferrov*                                 words that begin so (three letters at least)
-    #ferroviola @ferroviola                 the hashtag, the handle (a bare word finds them too)
+    ferrov*                                 words that start with these letters (three at least)
+    #ferroviola @ferroviola                 the hashtag, the handle (a bare word matches them too)
     ferroviola -concorso NOT (moto OR bici) exclusions
-    author:anna lang:it source:bluesky      who wrote it, in which language, where it was heard
+    author:anna lang:it source:bluesky      the author, the language, the platform or connection
 
-Case, diacritics and ș/ş never matter. Operators are written in capitals.
+Case, diacritics and ș/ş are ignored. Operators are written in capitals.
 """
 
 from models.query.matcher import Matcher

@@ -1,7 +1,7 @@
-"""Thousands of queries against one post in one pass.
+"""Matches a post against thousands of queries in one pass.
 
-Every query names anchors, at least one of which any matching post must hold. One automaton looks for all the literal
-ones at once; only the queries whose anchor was found are then evaluated, which is a handful.
+Every query has anchors; a post that matches it contains at least one of them. One automaton searches for all literal anchors
+at once, and only the few queries with a hit are evaluated.
 """
 
 from collections.abc import Hashable, Iterable
@@ -16,20 +16,20 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Matcher(Generic[Key]):
-    """Built once from (key, query) pairs; never changed, so that a bad edit cannot replace a good matcher."""
+    """Built from (key, query) pairs, and immutable: an invalid edit cannot replace a working matcher."""
 
     def __init__(self, queries: Iterable[tuple[Key, Query]]) -> None:
         self._queries = list(queries)
-        waiting: dict[Anchor, list[int]] = {}
+        by_anchor: dict[Anchor, list[int]] = {}
         for number, (_, query) in enumerate(self._queries):
             for anchor in query.anchors:
-                waiting.setdefault(anchor, []).append(number)
-        literals = [anchor for anchor in waiting if anchor.kind == "text"]
+                by_anchor.setdefault(anchor, []).append(number)
+        literals = [anchor for anchor in by_anchor if anchor.kind == "text"]
         self._prefix = [anchor.prefix for anchor in literals]
-        self._by_literal = [waiting[anchor] for anchor in literals]
+        self._by_literal = [by_anchor[anchor] for anchor in literals]
         self._automaton = AhoCorasick([anchor.value for anchor in literals]) if literals else None
-        self._by_author = {anchor.value: numbers for anchor, numbers in waiting.items() if anchor.kind == "author"}
-        self._by_source = {anchor.value: numbers for anchor, numbers in waiting.items() if anchor.kind == "source"}
+        self._by_author = {anchor.value: numbers for anchor, numbers in by_anchor.items() if anchor.kind == "author"}
+        self._by_source = {anchor.value: numbers for anchor, numbers in by_anchor.items() if anchor.kind == "source"}
 
     def __len__(self) -> int:
         return len(self._queries)
@@ -42,21 +42,21 @@ class Matcher(Generic[Key]):
         return [self._queries[number][0] for number in sorted(candidates) if self._queries[number][1].matches(subject)]
 
     def _candidates(self, subject: Subject) -> set[int]:
-        found: set[int] = set()
+        candidates: set[int] = set()
         folded = subject.folded
         if self._automaton is not None:
             for literal, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
-                if self._stands_alone(folded, literal, start, end):
-                    found.update(self._by_literal[literal])
+                if self._is_whole_word(folded, literal, start, end):
+                    candidates.update(self._by_literal[literal])
         if self._by_author:
-            found.update(self._by_author.get(subject.author, ()))
+            candidates.update(self._by_author.get(subject.author, ()))
         if self._by_source:
             for source in subject.sources:
-                found.update(self._by_source.get(source, ()))
-        return found
+                candidates.update(self._by_source.get(source, ()))
+        return candidates
 
-    def _stands_alone(self, folded: str, literal: int, start: int, end: int) -> bool:
-        """A word inside a longer word is not that word; a literal that begins with # or @ begins anywhere."""
+    def _is_whole_word(self, folded: str, literal: int, start: int, end: int) -> bool:
+        """Not a part of a longer word; a literal that starts with # or @ may start anywhere."""
         if start and is_word_character(folded[start]) and is_word_character(folded[start - 1]):
             return False
         if self._prefix[literal] or end == len(folded):

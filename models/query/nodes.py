@@ -1,4 +1,4 @@
-"""What a query is made of, and how each part is tested against one post."""
+"""The nodes of a parsed query, and how each is tested against a post."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from models.text import fold
 
-# Scripts written without spaces: each character is a word, so that a term of several is a phrase of them.
+# Scripts written without spaces: each character is a word, so that a term of several is a phrase.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
@@ -19,7 +19,7 @@ Span = tuple[int, int]
 
 
 class Anchor(NamedTuple):
-    """Something without which a query cannot match: the prefilter looks for these only."""
+    """What a post must contain for a query to match; the prefilter searches for these only."""
 
     kind: Literal["text", "author", "source"]
     value: str
@@ -27,12 +27,12 @@ class Anchor(NamedTuple):
 
     @property
     def rarity(self) -> int:
-        """The longer a literal, the fewer posts hold it; a source is the commonest of all."""
+        """The longer a literal, the fewer posts contain it; a source is the most common of all."""
         return {"text": len(self.value), "author": 50, "source": 0}[self.kind]
 
 
 class Subject:
-    """One post as the matcher sees it; folded at once, cut into words only when a candidate query asks."""
+    """One post as the matcher sees it; folded at once, split into words only for a candidate query."""
 
     __slots__ = ("__dict__", "_author", "_detect", "_language", "folded", "sources", "text")
 
@@ -54,15 +54,15 @@ class Subject:
 
     @cached_property
     def spans(self) -> list[Span]:
-        return [found.span() for found in _WORD.finditer(self.folded)]
+        return [match.span() for match in _WORD.finditer(self.folded)]
 
     @cached_property
-    def places(self) -> dict[str, list[int]]:
-        """Each word, and at which word positions it stands."""
-        places: dict[str, list[int]] = {}
-        for place, (start, end) in enumerate(self.spans):
-            places.setdefault(self.folded[start:end], []).append(place)
-        return places
+    def positions(self) -> dict[str, list[int]]:
+        """Word → its positions, counted in words."""
+        positions: dict[str, list[int]] = {}
+        for position, (start, end) in enumerate(self.spans):
+            positions.setdefault(self.folded[start:end], []).append(position)
+        return positions
 
     @cached_property
     def author(self) -> str:
@@ -71,14 +71,14 @@ class Subject:
 
     @cached_property
     def language(self) -> str:
-        """The platform's own tag, else what the text itself says (asked only by queries with `lang:`)."""
+        """The platform's tag, or else the detected one (only queries with `lang:` need it)."""
         if self._language:
             return self._language.split("-")[0].lower()
         return self._detect(self.text) if self._detect else "und"
 
-    def sign(self, place: int) -> str:
-        """The `#` or `@` that stands right before a word, or nothing."""
-        start = self.spans[place][0]
+    def sign(self, position: int) -> str:
+        """The `#` or `@` right before a word, or an empty string."""
+        start = self.spans[position][0]
         before = self.folded[start - 1 : start]
         return before if before in ("#", "@") else ""
 
@@ -89,55 +89,55 @@ class Word:
     prefix: bool = False
     sign: str = ""
 
-    def places(self, subject: Subject) -> list[int]:
+    def positions(self, subject: Subject) -> list[int]:
         if self.prefix:
-            found = sorted(
-                place for word, places in subject.places.items() if word.startswith(self.text) for place in places
-            )
+            by_word = subject.positions.items()
+            positions = sorted(n for word, indexes in by_word if word.startswith(self.text) for n in indexes)
         else:
-            found = subject.places.get(self.text, [])
-        return [place for place in found if subject.sign(place) == self.sign] if self.sign else found
+            positions = subject.positions.get(self.text, [])
+        return [n for n in positions if subject.sign(n) == self.sign] if self.sign else positions
 
 
 def words_of(text: str, sign: str = "", *, prefix: bool = False) -> tuple[Word, ...]:
-    """A term or a quoted phrase cut as posts are cut; the sign belongs to the first word, the star to the last."""
+    """A term or a quoted phrase, split as posts are; the sign belongs to the first word, the star to the last."""
     folded = fold(text)
-    found = [folded[start:end] for start, end in (match.span() for match in _WORD.finditer(folded))]
-    last = len(found) - 1
-    return tuple(Word(word, prefix and at == last, sign if at == 0 else "") for at, word in enumerate(found))
+    words = [folded[start:end] for start, end in (match.span() for match in _WORD.finditer(folded))]
+    last = len(words) - 1
+    return tuple(Word(word, prefix and n == last, sign if n == 0 else "") for n, word in enumerate(words))
 
 
 class Node(Protocol):
     def test(self, subject: Subject) -> bool: ...
 
     def anchors(self) -> frozenset[Anchor] | None:
-        """A set of which every matching post holds at least one, or None where there is no such set."""
+        """A set of which every matching post contains at least one, or None if there is no such set."""
 
     def spans(self, subject: Subject) -> list[Span]:
-        """Where a matching post shows that it matches."""
+        """The parts of a matching post that match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that stand one after the other; a single word is the shortest phrase."""
+    """Consecutive words; a single word is the shortest phrase."""
 
     words: tuple[Word, ...]
 
-    def _found(self, subject: Subject) -> Iterator[Span]:
+    def _matches(self, subject: Subject) -> Iterator[tuple[int, int]]:
+        """The positions of the first and the last word."""
         first, *rest = self.words
-        following = [set(word.places(subject)) for word in rest]
-        for place in first.places(subject):
-            if all(place + step in places for step, places in enumerate(following, 1)):
-                yield place, place + len(rest)
+        following = [set(word.positions(subject)) for word in rest]
+        for position in first.positions(subject):
+            if all(position + step in positions for step, positions in enumerate(following, 1)):
+                yield position, position + len(rest)
 
     def test(self, subject: Subject) -> bool:
-        return next(self._found(subject), None) is not None
+        return next(self._matches(subject), None) is not None
 
     def anchors(self) -> frozenset[Anchor] | None:
         return _literal(self.words)
 
     def spans(self, subject: Subject) -> list[Span]:
-        return [_stretch(subject, first, last) for first, last in self._found(subject)]
+        return [_span(subject, first, last) for first, last in self._matches(subject)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +147,24 @@ class Near:
     words: tuple[Word, ...]
     distance: int
 
-    def _found(self, subject: Subject) -> Iterator[Span]:
-        # Sixteen places of each word bound the combinations that a hostile post could ask for.
-        places = [word.places(subject)[:16] for word in self.words]
-        for together in product(*places):
-            first, last = min(together), max(together)
-            if len(set(together)) == len(together) and last - first + 1 - len(together) <= self.distance:
+    def _matches(self, subject: Subject) -> Iterator[tuple[int, int]]:
+        """The positions of the first and the last word."""
+        # Sixteen positions per word limit the combinations that a hostile post can cause.
+        positions = [word.positions(subject)[:16] for word in self.words]
+        for combination in product(*positions):
+            first, last = min(combination), max(combination)
+            if len(set(combination)) == len(combination) and last - first + 1 - len(combination) <= self.distance:
                 yield first, last
 
     def test(self, subject: Subject) -> bool:
-        return next(self._found(subject), None) is not None
+        return next(self._matches(subject), None) is not None
 
     def anchors(self) -> frozenset[Anchor] | None:
         return _literal(self.words)
 
     def spans(self, subject: Subject) -> list[Span]:
-        found = next(self._found(subject), None)
-        return [_stretch(subject, *found)] if found else []
+        match = next(self._matches(subject), None)
+        return [_span(subject, *match)] if match else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class Author:
     def anchors(self) -> frozenset[Anchor] | None:
         return frozenset({Anchor("author", self.handle)})
 
-    def spans(self, subject: Subject) -> list[Span]:  # noqa: ARG002 - the author stands outside the text
+    def spans(self, subject: Subject) -> list[Span]:  # noqa: ARG002 - the author is not in the text
         return []
 
 
@@ -232,9 +233,9 @@ class And:
         return all(child.test(subject) for child in self.children)
 
     def anchors(self) -> frozenset[Anchor] | None:
-        """Any child's will do: the one whose commonest anchor is the rarest, then the one with the fewest."""
-        sets = [found for child in self.children if (found := child.anchors())]
-        return max(sets, key=lambda found: (min(a.rarity for a in found), -len(found)), default=None)
+        """Those of one child are enough: the child whose most common anchor is the rarest, then the one with the fewest."""
+        sets = [anchors for child in self.children if (anchors := child.anchors())]
+        return max(sets, key=lambda anchors: (min(a.rarity for a in anchors), -len(anchors)), default=None)
 
     def spans(self, subject: Subject) -> list[Span]:
         return [span for child in self.children for span in child.spans(subject)]
@@ -248,31 +249,32 @@ class Or:
         return any(child.test(subject) for child in self.children)
 
     def anchors(self) -> frozenset[Anchor] | None:
-        found: set[Anchor] = set()
+        union: set[Anchor] = set()
         for child in self.children:
             anchors = child.anchors()
             if anchors is None:
                 return None
-            found |= anchors
-        return frozenset(found)
+            union |= anchors
+        return frozenset(union)
 
     def spans(self, subject: Subject) -> list[Span]:
         return [span for child in self.children if child.test(subject) for span in child.spans(subject)]
 
 
 def _literal(words: tuple[Word, ...]) -> frozenset[Anchor] | None:
-    """The longest of words that must all be there; a lone Latin letter is in too many posts to look for."""
+    """The longest of the words; None for a single Latin letter, which too many posts contain."""
     longest = max(words, key=lambda word: len(word.sign + word.text))
     if len(words) == 1 and len(longest.text) == 1 and longest.text.isascii():
         return None
     return frozenset({Anchor("text", longest.sign + longest.text, longest.prefix)})
 
 
-def _stretch(subject: Subject, first: int, last: int) -> Span:
+def _span(subject: Subject, first: int, last: int) -> Span:
+    """From the word at position `first` to the one at `last`, with the sign before it."""
     start = subject.spans[first][0]
     return start - len(subject.sign(first)), subject.spans[last][1]
 
 
 def is_word_character(character: str) -> bool:
-    """Whether a word could go on across it; characters of unspaced scripts are words of their own."""
+    """Whether it can be a part of a longer word; characters of unspaced scripts are words of their own."""
     return (character.isalnum() or character == "_") and not _UNSPACED_CHARACTER.match(character)

@@ -1,4 +1,4 @@
-"""From a line of text to a query, or to an error that says where."""
+"""Parses a query; errors have the column."""
 
 import re
 from collections.abc import Callable
@@ -25,9 +25,9 @@ from models.text import fold
 MAX_LENGTH: Final = 8_000
 """Characters."""
 MAX_DEPTH: Final = 50
-"""Parentheses and NOTs inside one another."""
+"""Of nested parentheses and NOTs."""
 MIN_PREFIX: Final = 3
-"""Letters before a star: shorter ones match half of any language."""
+"""Letters before a star: a shorter prefix matches half of any language."""
 
 _FIELDS = ("author", "lang", "source")
 _TOKEN = re.compile(
@@ -56,7 +56,7 @@ class QueryError(ValueError):
 
 
 class Query:
-    """A parsed query: it tests posts and can say why one matched."""
+    """A parsed query: tests posts, and returns the words that matched."""
 
     __slots__ = ("anchors", "node", "text")
 
@@ -69,22 +69,20 @@ class Query:
         return self.node.test(subject)
 
     def why(self, text: str, subject: Subject) -> list[str]:
-        """The pieces of the original `text` that made it match, in order, each once."""
-        return list(dict.fromkeys(_original(text, subject.folded, span) for span in self._shown(subject)))
-
-    def _shown(self, subject: Subject) -> list[Span]:
-        return sorted(set(self.node.spans(subject)))
+        """The parts of the original `text` that match, in order, each once."""
+        spans = sorted(set(self.node.spans(subject)))
+        return list(dict.fromkeys(_original(text, subject.folded, span) for span in spans))
 
 
 def parse(text: str) -> Query:
-    """Raises QueryError with the column where reading stopped making sense."""
+    """Raises QueryError with the column of the problem."""
     if len(text) > MAX_LENGTH:
         raise QueryError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH + 1)
     node = _Parser(text).parse()
     anchors = node.anchors()
     if not anchors:
         raise QueryError(
-            "every post would have to be looked at: name a word of two letters that must be there, or tie it to a source:",
+            "too broad: it needs a word of at least two letters that every match contains, or an author: or a source:",
             1,
         )
     return Query(text, node, anchors)
@@ -112,7 +110,7 @@ class _Parser:
             raise QueryError("the query is empty", 1)
         node = self._or()
         if self._token is not None:
-            self._fail("a parenthesis is closed that was never opened")
+            self._fail("closing parenthesis without an opening one")
         return node
 
     @property
@@ -151,7 +149,7 @@ class _Parser:
     def _deeper(self, rule: Callable[[], Node]) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self._fail(f"more than {MAX_DEPTH} parentheses inside one another")
+            self._fail(f"more than {MAX_DEPTH} nested parentheses")
         node = rule()
         self.depth -= 1
         return node
@@ -159,11 +157,11 @@ class _Parser:
     def _atom(self) -> Node:
         token = self._token
         if token is None:
-            self._fail("something is missing")
+            self._fail("a term is missing")
         if token.text in ("AND", "OR", "NOT") and token.kind == "word":
             self._fail(f"{token.text} has nothing before it")
         if token.kind == "close":
-            self._fail("a parenthesis is closed with nothing in it")
+            self._fail("empty parentheses")
         self.at += 1
         if token.kind == "open":
             return self._group(token)
@@ -179,17 +177,17 @@ class _Parser:
 
 def _tokens(text: str) -> list[_Token]:
     tokens = []
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup or ""
-        column = found.start() + 1
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or ""
+        column = match.start() + 1
         if kind == "unclosed":
             raise QueryError("unclosed quote", column)
         if kind == "near":
-            tokens.append(_Token(kind, found[0], column, value=found["distance"]))
+            tokens.append(_Token(kind, match[0], column, value=match["distance"]))
         elif kind == "field":
-            tokens.append(_Token(kind, found[0], column, found["name"], found["value"].strip('"')))
+            tokens.append(_Token(kind, match[0], column, match["name"], match["value"].strip('"')))
         elif kind != "space":
-            tokens.append(_Token(kind, found[0], column))
+            tokens.append(_Token(kind, match[0], column))
     return tokens
 
 
@@ -213,7 +211,7 @@ def _word(token: _Token) -> Node:
     sign = body[:1] if body[:1] in ("#", "@") else ""
     words = words_of(body, sign, prefix=bool(star))
     if not words:
-        raise QueryError(f"“{token.text}” holds no letter or digit", token.column)
+        raise QueryError(f"“{token.text}” has no letter or digit", token.column)
     if star and len(words[-1].text) < MIN_PREFIX:
         raise QueryError(f"a star needs at least {MIN_PREFIX} letters before it", token.column)
     return Phrase(words)
@@ -224,20 +222,20 @@ def _near(token: _Token) -> Node:
         raise QueryError("a number is missing after ~", token.column + len(token.text))
     words = words_of(token.text.rpartition("~")[0])
     if len(words) < 2:
-        raise QueryError("nearness needs at least two words between the quotes", token.column)
+        raise QueryError("a distance needs at least two words between the quotes", token.column)
     if len(words) > 5:
-        raise QueryError("nearness takes at most five words", token.column)
+        raise QueryError("a distance allows at most five words between the quotes", token.column)
     return Near(words, min(int(token.value[:4]), 1000))
 
 
 def _field(token: _Token) -> Node:
     name, value = token.name.lower(), fold(token.value).strip()
     if name not in _FIELDS:
-        near = get_close_matches(name, _FIELDS, 1)
-        hint = f": did you mean {near[0]}:" if near else f"; there are {', '.join(f + ':' for f in _FIELDS)}"
+        similar = get_close_matches(name, _FIELDS, 1)
+        hint = f": did you mean {similar[0]}:" if similar else f"; there are {', '.join(f + ':' for f in _FIELDS)}"
         raise QueryError(f"unknown field {token.name}:{hint}", token.column)
     if not value:
-        raise QueryError(f"nothing stands after {name}:", token.column)
+        raise QueryError(f"a value is missing after {name}:", token.column)
     if name == "author":
         return Author(value.lstrip("@"))
     if name == "lang":
@@ -246,10 +244,10 @@ def _field(token: _Token) -> Node:
 
 
 def _original(text: str, folded: str, span: Span) -> str:
-    """The piece of the original for a piece of the folded text; mostly it stands at the very same place."""
+    """The part of the original text for a span of the folded one; usually the positions are the same."""
     start, end = span
     if len(text) == len(folded) and fold(text[start:end]) == folded[start:end]:
         return text[start:end]
-    back = [place for place, character in enumerate(text) for _ in fold(character)]
-    # In rare cases characters fold together otherwise than one by one: then the folded words are the best there is.
-    return text[back[start] : back[end - 1] + 1] if len(back) == len(folded) else folded[start:end]
+    positions = [n for n, character in enumerate(text) for _ in fold(character)]
+    # In rare cases characters fold differently together than one by one: then the folded words are the best available.
+    return text[positions[start] : positions[end - 1] + 1] if len(positions) == len(folded) else folded[start:end]

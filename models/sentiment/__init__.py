@@ -1,7 +1,7 @@
-"""Reading: which language a text is in, and whether it is negative, neutral or positive, with calibrated probabilities."""
+"""Classification: the language, sentiment and intent of a text, with calibrated probabilities."""
 
 from models.sentiment.classifier import INTENTS, LABELS, Classifier
 from models.sentiment.loading import load
-from models.sentiment.reader import Moved, Reader, Reading
+from models.sentiment.reader import Influence, Reader, Reading
 
-__all__ = ["INTENTS", "LABELS", "Classifier", "Moved", "Reader", "Reading", "load"]
+__all__ = ["INTENTS", "LABELS", "Classifier", "Influence", "Reader", "Reading", "load"]

@@ -1,4 +1,4 @@
-"""A model's confidence brought in line with how often it is right: one temperature a language, found on labelled texts.
+"""Temperature scaling: makes a model's confidence match how often it is right, with one temperature per language.
 
 p' ∝ p ** (1 / T)        (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017)
 """
@@ -13,13 +13,13 @@ import numpy as np
 from models.errors import OperatorError
 from models.sentiment.classifier import Classified, Classifier, Floats, Probabilities, softmax
 
-FEWEST: Final = 30
-"""Labelled texts of a language that find a temperature of its own."""
+MIN_EXAMPLES: Final = 30
+"""Labelled texts that a language needs for a temperature of its own."""
 _GRID: Final = np.geomspace(0.25, 8, 200)
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """`temperatures` by language; `und` stands for all others. They belong to one model."""
+    """`temperatures` by language, `und` for all others; valid for this one model."""
 
     model: str
     temperatures: dict[str, float]
@@ -34,44 +34,45 @@ class Calibrated:
         self._temperatures = temperatures
 
     def classify(self, texts: Sequence[str], languages: Sequence[str], *, vectors: bool = False) -> Classified:
-        found = self._classifier.classify(texts, languages, vectors=vectors)
-        rest = self._temperatures.get("und", 1.0)
-        heat = np.array([[self._temperatures.get(language, rest)] for language in languages], np.float32)
-        return Classified(softmax(np.log(found.probabilities + 1e-9) / heat), found.intents, found.vectors)
+        classified = self._classifier.classify(texts, languages, vectors=vectors)
+        default = self._temperatures.get("und", 1.0)
+        divisors = np.array([[self._temperatures.get(language, default)] for language in languages], np.float32)
+        calibrated = softmax(np.log(classified.probabilities + 1e-9) / divisors)
+        return Classified(calibrated, classified.intents, classified.vectors)
 
-    def moved(self, text: str, language: str, label: int) -> Floats:
-        return self._classifier.moved(text, language, label)
+    def influences(self, text: str, language: str, label: int) -> Floats:
+        return self._classifier.influences(text, language, label)
 
 
 def temperature(probabilities: Probabilities, labels: Sequence[int]) -> float:
-    """Of least cross-entropy."""
+    """The one with the lowest cross-entropy."""
     logs, rows = np.log(probabilities + 1e-9), np.arange(len(labels))
     losses = [-np.log(softmax(logs / np.float32(t))[rows, list(labels)] + 1e-9).mean() for t in _GRID]
     return round(float(_GRID[int(np.argmin(losses))]), 3)
 
 
 def temperatures(probabilities: Probabilities, labels: Sequence[int], languages: Sequence[str]) -> dict[str, float]:
-    """For each language with FEWEST texts or more, and `und` over all of them."""
-    found = {"und": temperature(probabilities, labels)}
+    """For each language with MIN_EXAMPLES texts or more, and `und` over all of them."""
+    by_language = {"und": temperature(probabilities, labels)}
     for language in sorted(set(languages) - {"und"}):
-        here = [n for n, spoken in enumerate(languages) if spoken == language]
-        if len(here) >= FEWEST:
-            found[language] = temperature(probabilities[here], [labels[n] for n in here])
-    return found
+        rows = [n for n, code in enumerate(languages) if code == language]
+        if len(rows) >= MIN_EXAMPLES:
+            by_language[language] = temperature(probabilities[rows], [labels[n] for n in rows])
+    return by_language
 
 
-def kept(path: Path, model: str) -> dict[str, float]:
-    """The temperatures in a file; none where there is no file, or it is another model's."""
+def load_temperatures(path: Path, model: str) -> dict[str, float]:
+    """The temperatures in a file; none where there is no file, or it belongs to another model."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Calibration)
+        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:
         raise OperatorError(
-            f"{path} cannot be read: {error}", "Make it anew:  ascolto sentiment calibrate FILE"
+            f"{path} cannot be read: {error}", "Create it again:  ascolto sentiment calibrate FILE"
         ) from error
-    return found.temperatures if found.model == model else {}
+    return calibration.temperatures if calibration.model == model else {}
 
 
-def keep(path: Path, calibration: Calibration) -> None:
+def save(path: Path, calibration: Calibration) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n")

@@ -1,4 +1,4 @@
-"""What every classifier gives, whatever is inside it."""
+"""The interface of all classifiers, and what they return."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ INTENTS: Final = ("complaint", "question", "praise", "lead", "news", "chatter", 
 
 Floats = npt.NDArray[np.float32]
 Probabilities = Floats
-"""One row a text, one column a label in the order of LABELS; rows sum to 1."""
+"""One row per text, one column per label in the order of LABELS; rows sum to 1."""
 
 
 @dataclass(frozen=True)
 class Classified:
-    """`intents` (a column each of INTENTS, rows sum to 1) and `vectors` (for a brand's own head) where the model has them."""
+    """`intents` (one column per entry of INTENTS, rows sum to 1) and `vectors` (for a brand's own head) where the model has
+    them."""
 
     probabilities: Probabilities
     intents: Floats | None = None
@@ -31,29 +32,29 @@ class Classifier(Protocol):
     name: str
 
     def classify(self, texts: Sequence[str], languages: Sequence[str], *, vectors: bool = False) -> Classified:
-        """With `vectors`, they are there for every text, where the model has any."""
+        """With `vectors`, every text gets one, if the model has vectors at all."""
         ...
 
-    def moved(self, text: str, language: str, label: int) -> Floats:
-        """How much each word (between white space) speaks for a label, in log-odds; positive for, negative against."""
+    def influences(self, text: str, language: str, label: int) -> Floats:
+        """How much each word (separated by white space) counts towards a label, in log-odds; negative counts against it."""
         ...
 
 
 def softmax(logits: Floats) -> Floats:
-    grown = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = (grown / grown.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
 
 
 def log_softmax(logits: Floats) -> Floats:
-    moved = logits - logits.max(axis=1, keepdims=True)
-    found: Floats = (moved - np.log(np.exp(moved).sum(axis=1, keepdims=True))).astype(np.float32)
-    return found
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs: Floats = (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
+    return logs
 
 
 def odds(logits: Floats, label: int) -> Floats:
-    """Log-odds of a label against all others, a row a text."""
+    """Log-odds of a label against all others, one per text."""
     others = np.delete(logits, label, axis=1)
     top = others.max(axis=1, keepdims=True)
-    found: Floats = (logits[:, label] - (top[:, 0] + np.log(np.exp(others - top).sum(axis=1)))).astype(np.float32)
-    return found
+    log_odds: Floats = (logits[:, label] - (top[:, 0] + np.log(np.exp(others - top).sum(axis=1)))).astype(np.float32)
+    return log_odds

@@ -1,4 +1,4 @@
-"""Any sentiment model of the Hugging Face hub, or a folder that holds one, through transformers.
+"""Any sentiment model of the Hugging Face hub, or of a folder, through transformers.
 
 https://huggingface.co/docs/transformers/main_classes/model
 """
@@ -11,18 +11,18 @@ import numpy as np
 
 from models.errors import OperatorError
 from models.sentiment.classifier import LABELS, Classified, Floats
-from models.sentiment.labels import columns, merged
-from models.sentiment.occlusion import occluded
+from models.sentiment.labels import map_labels, merge_labels
+from models.sentiment.occlusion import occlusion_influences
 
 MAX_TOKENS: Final = 256
 BATCH: Final = 16
 
 
 class HubClassifier:
-    """Weights from safetensors only, no code from the model's repository is ever run."""
+    """Loads weights from safetensors only, and never runs code from the model's repository."""
 
     def __init__(self, model: str, revision: str | None = None) -> None:
-        torch, transformers, damaged = _libraries()
+        torch, transformers, damaged_error = _libraries()
         if not Path(model).exists() and revision is None and model.startswith((".", "/", "~")):
             raise OperatorError(f"There is no folder {model}.", "Correct `model` under [sentiment].")
         self.name = model
@@ -33,13 +33,13 @@ class HubClassifier:
             self.model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 model, use_safetensors=True, **options
             ).eval()
-        except (OSError, ValueError, KeyError, RuntimeError, damaged) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, damaged_error) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise OperatorError(
                 f"The model {model} could not be loaded: {reason}",
                 "Check `model` and `revision` under [sentiment], and that its weights are in safetensors.",
             ) from error
-        self._columns = columns(self.model.config.id2label, model)
+        self._columns = map_labels(self.model.config.id2label, model)
 
     def classify(self, texts: Sequence[str], languages: Sequence[str], *, vectors: bool = False) -> Classified:  # noqa: ARG002
         rows = np.zeros((len(texts), len(LABELS)), dtype=np.float32)
@@ -50,15 +50,15 @@ class HubClassifier:
                 [texts[n] for n in batch], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
             )
             with self._torch.inference_mode():
-                rows[batch] = merged(self.model(**tokens).logits.softmax(-1).numpy(), self._columns)
+                rows[batch] = merge_labels(self.model(**tokens).logits.softmax(-1).numpy(), self._columns)
         return Classified(rows)
 
-    def moved(self, text: str, language: str, label: int) -> Floats:
-        return occluded(self, text, language, label)
+    def influences(self, text: str, language: str, label: int) -> Floats:
+        return occlusion_influences(self, text, language, label)
 
 
 def _libraries() -> tuple[Any, Any, type[Exception]]:
-    """torch, transformers, and what safetensors raises for weights that are damaged."""
+    """torch, transformers, and the error that safetensors raises for damaged weights."""
     try:
         import torch
         import transformers

@@ -1,4 +1,4 @@
-"""Other people's label names → ours."""
+"""Maps the labels of other models to ours, by name."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,21 +16,21 @@ _NAMES: Final[dict[str, Label]] = {
 }  # fmt: skip
 
 
-def columns(id2label: Mapping[int, str], model: str) -> dict[int, int]:
-    """The model's label numbers → ours, by name; refused where a name is not understood or a label of ours is missing."""
-    named = {int(n): _NAMES.get(str(label).strip().lower().replace("_", " ")) for n, label in id2label.items()}
-    missing = [label for label in LABELS if label not in named.values()]
-    if None in named.values() or missing:
+def map_labels(id2label: Mapping[int, str], model: str) -> dict[int, int]:
+    """The model's label number → ours; OperatorError where a name is unknown or a label of ours is missing."""
+    mapped = {int(n): _NAMES.get(str(label).strip().lower().replace("_", " ")) for n, label in id2label.items()}
+    missing = [label for label in LABELS if label not in mapped.values()]
+    if None in mapped.values() or missing:
         raise OperatorError(
             f"The labels of {model} cannot be mapped to negative, neutral and positive: {dict(id2label)}",
             "Choose a three-class sentiment model, or name its labels in its config.json (id2label).",
         )
-    return {n: LABELS.index(label) for n, label in named.items() if label is not None}
+    return {n: LABELS.index(label) for n, label in mapped.items() if label is not None}
 
 
-def merged(rows: Floats, columns: Mapping[int, int]) -> Floats:
-    """Shares of the model's labels → shares of ours; those of one name are added up."""
-    ours = np.zeros((len(rows), len(LABELS)), np.float32)
-    for theirs, label in columns.items():
-        ours[:, label] += rows[:, theirs]
-    return ours
+def merge_labels(rows: Floats, columns: Mapping[int, int]) -> Floats:
+    """Probabilities of the model's labels → of ours; those with the same name are added up."""
+    merged = np.zeros((len(rows), len(LABELS)), np.float32)
+    for column, label in columns.items():
+        merged[:, label] += rows[:, column]
+    return merged

@@ -1,4 +1,4 @@
-"""Which language a text is in: the platform's word first, then the text's own, among the configured languages only."""
+"""Which language a text is in: the platform's tag first, then detection, among the configured languages only."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "und"
 MIN_LETTERS: Final = 8
-"""Below this many letters any guess is a coin toss."""
+"""With fewer letters any guess is a coin toss."""
 MIN_DISTANCE: Final = 0.15
 """Between the two likeliest languages, as lingua measures it."""
 
@@ -17,7 +17,7 @@ _NOT_WORDS = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\bhttp\b")
 
 
 class Identifier:
-    """Loads its language models at the first text that carries no tag; a detector for each set of languages, kept."""
+    """Loads its language models at the first text without a tag, and keeps one detector per set of languages."""
 
     def __init__(self, languages: Sequence[str]) -> None:
         self.languages = tuple(languages)
@@ -25,11 +25,11 @@ class Identifier:
 
     def _detector(self, languages: tuple[str, ...]) -> "LanguageDetector | None":
         if languages not in self._detectors:
-            self._detectors[languages] = self._made(languages)
+            self._detectors[languages] = self._build(languages)
         return self._detectors[languages]
 
-    def _made(self, languages: tuple[str, ...]) -> "LanguageDetector | None":
-        """None where there is nothing to choose between."""
+    def _build(self, languages: tuple[str, ...]) -> "LanguageDetector | None":
+        """None with fewer than two languages to choose from."""
         from lingua import IsoCode639_1, LanguageDetectorBuilder
 
         names = (language.upper() for language in languages)
@@ -39,17 +39,17 @@ class Identifier:
         builder = LanguageDetectorBuilder.from_iso_codes_639_1(*codes)
         return builder.with_minimum_relative_distance(MIN_DISTANCE).build()
 
-    def language(self, text: str, tag: str | None = None, among: Sequence[str] | None = None) -> str:
-        """A code, or `und` for a text too short, without words, or torn between languages. `among` stands in place of the
-        configured languages."""
+    def language(self, text: str, tag: str | None = None, candidates: Sequence[str] | None = None) -> str:
+        """A code, or `und` for a text that is too short, without words, or ambiguous. `candidates` replace the configured
+        languages."""
         if tag and tag.lower() != UNKNOWN:
             return tag.split("-")[0].split("_")[0].lower()
         words = _NOT_WORDS.sub(" ", text[:2_000])
         if sum(c.isalpha() for c in words) < MIN_LETTERS:
             return UNKNOWN
-        languages = tuple(among or self.languages)
+        languages = tuple(candidates or self.languages)
         detector = self._detector(languages)
         if detector is None:
             return languages[0] if languages else UNKNOWN
-        found = detector.detect_language_of(words)
-        return found.iso_code_639_1.name.lower() if found else UNKNOWN
+        detected = detector.detect_language_of(words)
+        return detected.iso_code_639_1.name.lower() if detected else UNKNOWN

@@ -1,11 +1,10 @@
-"""From a line of settings to a reader."""
+"""Builds a reader from the settings."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from models.sentiment.calibration import Calibrated
-from models.sentiment.calibration import kept as temperatures_kept
+from models.sentiment.calibration import Calibrated, load_temperatures
 from models.sentiment.classifier import Classifier
 from models.sentiment.language import Identifier
 from models.sentiment.reader import Reader
@@ -19,18 +18,18 @@ def load(
     revision: str | None = None,
     calibration: Path | None = None,
 ) -> Reader:
-    """The bundled model, a folder (transformers or ONNX), or a model of the Hugging Face hub by its name, with the
-    temperatures that `calibration` holds for it; raises OperatorError with the step to take."""
-    found = classifier(model, revision)
-    known = temperatures_kept(calibration, found.name) if calibration else {}
-    return Reader(Identifier(languages), Calibrated(found, known) if known else found)
+    """The bundled model, a folder (transformers or ONNX), or a model of the Hugging Face hub by its name, with its
+    temperatures from the file `calibration`; raises OperatorError with the step to take."""
+    classifier = load_classifier(model, revision)
+    temperatures = load_temperatures(calibration, classifier.name) if calibration else {}
+    return Reader(Identifier(languages), Calibrated(classifier, temperatures) if temperatures else classifier)
 
 
-def classifier(model: str, revision: str | None = None) -> Classifier:
+def load_classifier(model: str, revision: str | None = None) -> Classifier:
     if model == BUNDLED:
-        from models.sentiment.pair import Pair
+        from models.sentiment.ensemble import Ensemble
 
-        return Pair.load()
+        return Ensemble.load()
     folder = Path(model).expanduser()
     if (folder / "model.onnx").exists():
         from models.sentiment.onnx import OnnxClassifier

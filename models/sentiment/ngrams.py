@@ -1,7 +1,7 @@
-"""The n-gram tier: softmax regression over hashed word and character n-grams, on NumPy alone.
+"""The n-gram model: softmax regression over hashed word and character n-grams, in NumPy alone.
 
-Every n-gram counts twice: once shared by all languages and once for its own (Daumé III, "Frustratingly Easy Domain
-Adaptation", 2007), so that what Italian teaches helps Romanian without drowning it. Intents are told from the shared half.
+Every n-gram has two buckets, one shared by all languages and one of its language (Daumé III, "Frustratingly Easy Domain
+Adaptation", 2007), so that Italian texts help with Romanian without dominating it. Intents use the shared buckets alone.
 """
 
 import re
@@ -16,25 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import OperatorError
-from models.sentiment.normalizing import is_loud, normalize
+from models.sentiment.normalization import is_shouting, normalize
 
 BITS: Final = 18
-"""Each half of the table of sentiment, shared and per language, has 2**BITS buckets."""
+"""Each half of the sentiment table, shared and per language, has 2**BITS buckets."""
 INTENT_BITS: Final = 16
 FORMAT: Final = 2
 LENGTHS: Final = (2, 3, 4)
-"""Characters in a run."""
+"""Characters in a character n-gram."""
 
 _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_LOUD: Final = "<loud>"
+_SHOUTING: Final = "<loud>"
+"""The token added to texts in capitals. The bundled weights were trained on this spelling."""
 
 Floats = npt.NDArray[np.float32]
 Buckets = npt.NDArray[np.uint32]
 
 
 class Table:
-    """Weights as int8, a column a label, one scale for all, and a bias."""
+    """Weights as int8, one column per label, with one scale for all, and a bias."""
 
     def __init__(self, weights: npt.NDArray[np.int8], scale: float, bias: Floats) -> None:
         self.weights = weights
@@ -42,8 +43,8 @@ class Table:
         self.bias = bias
 
     @classmethod
-    def of(cls, weights: Floats, bias: Floats) -> "Table":
-        """Rounded to int8; a scale that cuts off the thousandth largest weights rounds the others better."""
+    def quantized(cls, weights: Floats, bias: Floats) -> "Table":
+        """Rounded to int8; the scale clips the largest 0.01 % of the weights, which rounds the others better."""
         scale = float(max(np.quantile(np.abs(weights[weights != 0]), 0.9999, method="lower"), 1e-9)) / 127
         return cls(np.clip(np.round(weights / scale), -127, 127).astype(np.int8), scale, bias.astype(np.float32))
 
@@ -66,11 +67,11 @@ class Ngrams:
     def load(cls, path: Path) -> "Ngrams":
         """Raises OperatorError for a file that is missing, damaged or of another version."""
         try:
-            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-                known = int(kept["format"]) == FORMAT
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+                supported = int(arrays["format"]) == FORMAT
                 tables = [
-                    Table(kept[f"{name}_weights"], float(kept[f"{name}_scale"]), kept[f"{name}_bias"])
-                    for name in (("sentiment", "intent") if known else ())
+                    Table(arrays[f"{name}_weights"], float(arrays[f"{name}_scale"]), arrays[f"{name}_bias"])
+                    for name in (("sentiment", "intent") if supported else ())
                 ]
         except (OSError, ValueError, KeyError, EOFError, zlib.error, BadZipFile) as error:
             raise OperatorError(
@@ -78,65 +79,71 @@ class Ngrams:
             ) from error
         sizes = [len(table.weights) for table in tables]
         if sizes != [2 << BITS, 1 << INTENT_BITS]:
-            raise OperatorError(f"The bundled model {path} was made for another Ascolto.", "Install Ascolto again.")
+            raise OperatorError(
+                f"The bundled model {path} is for another version of Ascolto.", "Install Ascolto again."
+            )
         return cls(*tables)
 
     def save(self, path: Path) -> None:
-        parts = {"sentiment": self.sentiment, "intent": self.intent}
-        kept = {
+        tables = {"sentiment": self.sentiment, "intent": self.intent}
+        arrays = {
             f"{name}_{part}": getattr(table, part)
-            for name, table in parts.items()
+            for name, table in tables.items()
             for part in ("weights", "scale", "bias")
         }
         with path.open("wb") as file:
-            np.savez_compressed(file, format=FORMAT, **kept)
+            np.savez_compressed(file, format=FORMAT, **arrays)
 
     def logits(self, texts: Sequence[str], languages: Sequence[str]) -> tuple[Floats, Floats]:
-        """Of sentiment and of intent, a row a text."""
+        """Of sentiment and of intent, one row per text."""
         sentiment = np.empty((len(texts), len(self.sentiment.bias)), dtype=np.float32)
         intent = np.empty((len(texts), len(self.intent.bias)), dtype=np.float32)
         for n, (text, language) in enumerate(zip(texts, languages, strict=True)):
-            grams, values = grams_of(text)
-            sentiment[n] = self.sentiment.logits(*both(grams, values, language))
-            intent[n] = self.intent.logits(_intent_bucket(_bucket(grams, 0)), values)
+            hashes, values = hash_ngrams(text)
+            sentiment[n] = self.sentiment.logits(*sentiment_buckets(hashes, values, language))
+            intent[n] = self.intent.logits(intent_buckets(hashes), values)
         return sentiment, intent
 
-    def moved(self, text: str, language: str) -> Floats:
-        """What each word of the text (between white space) adds to the logits of sentiment: (words, labels). Exact."""
-        plain = _plain(text)
-        grams, values = grams_of(text)
-        buckets, doubled = both(grams, values, language)
-        each = doubled[:, None] * self.sentiment.rows(buckets)
-        worth = each[: len(grams)] + (each[len(grams) :] if language != "und" else 0)
-        added = np.zeros((max(1, len(plain.split())), worth.shape[1]), np.float32)
-        halves = np.searchsorted(grams[: len(np.unique(_words(plain)))], _words(plain))
-        spans = [(found.start(), found.end()) for found in _TOKEN.finditer(plain)]
+    def influences(self, text: str, language: str) -> Floats:
+        """What each word of the text (separated by white space) adds to the sentiment logits: (words, labels). Exact."""
+        plain = _prepare(text)
+        hashes, values = hash_ngrams(text)
+        buckets, all_values = sentiment_buckets(hashes, values, language)
+        rows = all_values[:, None] * self.sentiment.rows(buckets)
+        contributions = rows[: len(hashes)] + (rows[len(hashes) :] if language != "und" else 0)
+        added = np.zeros((max(1, len(plain.split())), contributions.shape[1]), np.float32)
+        word_hashes = _word_ngrams(plain)
+        distinct = len(np.unique(word_hashes))
+        indexes = np.searchsorted(hashes[:distinct], word_hashes)
         word_at = np.cumsum([c == " " for c in plain], dtype=int)
-        _share_words(added, worth, halves, [int(word_at[start]) for start, _ in spans])
-        _share_pieces(added, worth[len(np.unique(_words(plain))) :], plain, word_at)
+        owners = [int(word_at[token.start()]) for token in _TOKEN.finditer(plain)]
+        _add_word_ngrams(added, contributions, indexes, owners)
+        _add_character_ngrams(added, contributions[distinct:], plain, word_at)
         return added
 
 
-def _share_words(added: Floats, worth: Floats, places: npt.NDArray[np.intp], owners: Sequence[int]) -> None:
-    """Words go to themselves, pairs half to each; what is said twice is shared by both places."""
-    times = np.bincount(places, minlength=len(worth))
-    share = worth[places] / times[places][:, None]
+def _add_word_ngrams(
+    added: Floats, contributions: Floats, indexes: npt.NDArray[np.intp], owners: Sequence[int]
+) -> None:
+    """A pair of tokens counts half for each; an n-gram that occurs several times is divided among its occurrences."""
+    occurrences = np.bincount(indexes, minlength=len(contributions))
+    share = contributions[indexes] / occurrences[indexes][:, None]
     count = len(owners)
     for n, owner in enumerate(owners):
         added[owner] += share[n]
-    for n in range(count + 1):  # pair n stands before token n
+    for n in range(count + 1):  # pair n is the one that ends with token n
         sides = [owners[k] for k in (n - 1, n) if 0 <= k < count]
         for owner in sides:
             added[owner] += share[count + n] / len(sides)
 
 
-def _share_pieces(added: Floats, worth: Floats, plain: str, word_at: npt.NDArray[np.intp]) -> None:
-    """A run of characters is shared by the words whose characters it holds."""
+def _add_character_ngrams(added: Floats, contributions: Floats, plain: str, word_at: npt.NDArray[np.intp]) -> None:
+    """A character n-gram is divided among the words that its characters belong to."""
     if not plain:
         return
-    pieces = _pieces(plain)
-    places = np.searchsorted(np.unique(pieces), pieces)
-    share = worth[places] / np.bincount(places)[places][:, None]
+    hashes = _character_ngrams(plain)
+    indexes = np.searchsorted(np.unique(hashes), hashes)
+    share = contributions[indexes] / np.bincount(indexes)[indexes][:, None]
     owner = np.concatenate([[word_at[0]], word_at, [word_at[-1]]])
     start = 0
     for length in LENGTHS:
@@ -146,36 +153,32 @@ def _share_pieces(added: Floats, worth: Floats, plain: str, word_at: npt.NDArray
         start += count
 
 
-def _plain(text: str) -> str:
-    return _DIGIT.sub("0", normalize(text)) + (f" {_LOUD}" if is_loud(text) else "")
+def _prepare(text: str) -> str:
+    return _DIGIT.sub("0", normalize(text)) + (f" {_SHOUTING}" if is_shouting(text) else "")
 
 
-def grams_of(text: str) -> tuple[Buckets, Floats]:
-    """The n-grams of a text, each once, and the weight of each: words and characters weigh the same in all."""
-    plain = _plain(text)
-    words, pieces = np.unique(_words(plain)), np.unique(_pieces(plain))
-    return np.concatenate([words, pieces]), np.concatenate([_shares(len(words)), _shares(len(pieces))])
+def hash_ngrams(text: str) -> tuple[Buckets, Floats]:
+    """The distinct n-grams of a text, and their values: words and characters have the same norm."""
+    plain = _prepare(text)
+    words, characters = np.unique(_word_ngrams(plain)), np.unique(_character_ngrams(plain))
+    return np.concatenate([words, characters]), np.concatenate([_values(len(words)), _values(len(characters))])
 
 
-def both(grams: Buckets, values: Floats, language: str) -> tuple[Buckets, Floats]:
-    """The buckets shared by all languages, then those of this one; `und` has none of its own."""
-    shared = _bucket(grams, 0)
+def sentiment_buckets(hashes: Buckets, values: Floats, language: str) -> tuple[Buckets, Floats]:
+    """The buckets shared by all languages, then those of this one; `und` has only the shared ones."""
+    shared = _bucket(hashes, 0)
     if language == "und":
         return shared, values
-    own = _bucket(grams, zlib.crc32(language.encode()) | 1) + np.uint32(1 << BITS)
+    own = _bucket(hashes, zlib.crc32(language.encode()) | 1) + np.uint32(1 << BITS)
     return np.concatenate([shared, own]), np.concatenate([values, values])
 
 
-def intent_buckets(grams: Buckets) -> Buckets:
-    return _intent_bucket(_bucket(grams, 0))
+def intent_buckets(hashes: Buckets) -> Buckets:
+    return _bucket(hashes, 0) & np.uint32((1 << INTENT_BITS) - 1)
 
 
-def _intent_bucket(shared: Buckets) -> Buckets:
-    return shared & np.uint32((1 << INTENT_BITS) - 1)
-
-
-def _words(plain: str) -> Buckets:
-    """Hashes of all words and marks, then of all pairs of neighbours, the ends of the text among them."""
+def _word_ngrams(plain: str) -> Buckets:
+    """Hashes of all words and punctuation marks, then of all pairs of neighbours, including the ends of the text."""
     tokens = [token.encode() for token in _TOKEN.findall(plain)]
     if not tokens:
         return np.zeros(0, np.uint32)
@@ -183,21 +186,21 @@ def _words(plain: str) -> Buckets:
     return np.fromiter(map(zlib.crc32, (*tokens, *pairs)), np.uint32, len(tokens) + len(pairs))
 
 
-def _pieces(plain: str) -> Buckets:
-    """Hashes of all runs of two, three and four characters, by a polynomial over code points."""
+def _character_ngrams(plain: str) -> Buckets:
+    """Hashes of all sequences of two, three and four characters, by a polynomial over code points."""
     if not plain:
         return np.zeros(0, np.uint32)
     points = np.frombuffer(f" {plain} ".encode("utf-32-le"), np.uint32).astype(np.uint32)
-    runs, found = points, []
+    polynomials, hashes = points, []
     for length in LENGTHS:
-        runs = runs[:-1] * np.uint32(0x01000193) + points[length - 1 :]
-        found.append(runs ^ np.uint32(0x9E3779B9 * length & 0xFFFFFFFF))
-    return np.concatenate(found)
+        polynomials = polynomials[:-1] * np.uint32(0x01000193) + points[length - 1 :]
+        hashes.append(polynomials ^ np.uint32(0x9E3779B9 * length & 0xFFFFFFFF))
+    return np.concatenate(hashes)
 
 
-def _bucket(grams: Buckets, salt: int) -> Buckets:
-    """Mixed well (the finalizer of MurmurHash3, public domain), then cut to a bucket."""
-    mixed = grams ^ np.uint32(salt)
+def _bucket(hashes: Buckets, salt: int) -> Buckets:
+    """Mixed by the finalizer of MurmurHash3 (public domain), then truncated to BITS bits."""
+    mixed = hashes ^ np.uint32(salt)
     mixed ^= mixed >> np.uint32(16)
     mixed = mixed * np.uint32(0x85EBCA6B)
     mixed ^= mixed >> np.uint32(13)
@@ -206,5 +209,5 @@ def _bucket(grams: Buckets, salt: int) -> Buckets:
     return mixed & np.uint32((1 << BITS) - 1)
 
 
-def _shares(count: int) -> Floats:
+def _values(count: int) -> Floats:
     return np.full(count, 1 / max(count, 1) ** 0.5, np.float32)

@@ -1,4 +1,4 @@
-"""Which words moved a classifier, by leaving each out and looking again: it works with any."""
+"""Which words influence a classifier, measured by leaving each out: works with any classifier."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -7,21 +7,21 @@ import numpy as np
 
 from models.sentiment.classifier import Classifier, Floats, odds
 
-MOST_WORDS: Final = 48
-"""Words that are tried, the first ones: later ones count as nothing."""
+MAX_WORDS: Final = 48
+"""Words that are tried, the first ones; later ones count as 0."""
 
 
-def without_each(text: str, places: Iterable[int]) -> list[str]:
-    """The text, then the text without each of the words (between white space) at these places."""
+def leave_one_out(text: str, indexes: Iterable[int]) -> list[str]:
+    """The text, then the text without each of the words (separated by white space) at these indexes."""
     words = text.split()
-    return [text, *(" ".join(words[:n] + words[n + 1 :]) or "." for n in places)]
+    return [text, *(" ".join(words[:n] + words[n + 1 :]) or "." for n in indexes)]
 
 
-def occluded(classifier: Classifier, text: str, language: str, label: int) -> Floats:
+def occlusion_influences(classifier: Classifier, text: str, language: str, label: int) -> Floats:
     """How much each word adds to the log-odds of a label."""
-    texts = without_each(text, range(min(len(text.split()), MOST_WORDS)))
-    found = classifier.classify(texts, [language] * len(texts)).probabilities
-    left_out = odds(np.log(found + 1e-6), label)
-    moved = np.zeros(len(text.split()), np.float32)
-    moved[: len(texts) - 1] = left_out[0] - left_out[1:]
-    return moved
+    texts = leave_one_out(text, range(min(len(text.split()), MAX_WORDS)))
+    probabilities = classifier.classify(texts, [language] * len(texts)).probabilities
+    log_odds = odds(np.log(probabilities + 1e-6), label)
+    influences = np.zeros(len(text.split()), np.float32)
+    influences[: len(texts) - 1] = log_odds[0] - log_odds[1:]
+    return influences

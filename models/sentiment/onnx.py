@@ -10,8 +10,8 @@ import numpy as np
 
 from models.errors import OperatorError
 from models.sentiment.classifier import LABELS, Classified, Floats, softmax
-from models.sentiment.labels import columns, merged
-from models.sentiment.occlusion import occluded
+from models.sentiment.labels import map_labels, merge_labels
+from models.sentiment.occlusion import occlusion_influences
 
 MAX_TOKENS: Final = 256
 BATCH: Final = 16
@@ -30,23 +30,23 @@ class OnnxClassifier:
         try:
             config = msgspec.json.decode((folder / "config.json").read_bytes(), type=_Config, strict=False)
             self._tokenizer = _tokenizer(folder / "tokenizer.json")
-            self._session = session(folder / "model.onnx")
+            self._session = create_session(folder / "model.onnx")
         except OperatorError:
             raise
         except Exception as error:
             raise OperatorError(
                 f"The model {folder} could not be loaded: {_first_line(error)}",
-                "It needs model.onnx, tokenizer.json and config.json of one model: ascolto sentiment export writes them.",
+                "It needs model.onnx, tokenizer.json and config.json of the same model; ascolto sentiment export writes them.",
             ) from error
-        inputs = {given.name for given in self._session.get_inputs()}
+        inputs = {tensor.name for tensor in self._session.get_inputs()}
         shape = self._session.get_outputs()[0].shape
         if not {"input_ids", "attention_mask"} <= inputs or len(shape) != 2 or shape[1] != len(config.id2label):
             raise OperatorError(
                 f"{folder} is not a text classifier of {len(config.id2label)} labels.", "Choose another model."
             )
-        self._wants_types = "token_type_ids" in inputs
+        self._needs_token_types = "token_type_ids" in inputs
         self._pad = config.pad_token_id or 0
-        self._columns = columns(config.id2label, str(folder))
+        self._columns = map_labels(config.id2label, str(folder))
 
     def classify(self, texts: Sequence[str], languages: Sequence[str], *, vectors: bool = False) -> Classified:  # noqa: ARG002
         rows = np.zeros((len(texts), len(LABELS)), dtype=np.float32)
@@ -59,18 +59,18 @@ class OnnxClassifier:
             for line, n in enumerate(batch):
                 ids[line, : len(encoded[n])] = encoded[n]
                 mask[line, : len(encoded[n])] = 1
-            given = {"input_ids": ids, "attention_mask": mask}
-            if self._wants_types:
-                given["token_type_ids"] = np.zeros_like(ids)
-            rows[batch] = merged(softmax(self._session.run(None, given)[0]), self._columns)
+            inputs = {"input_ids": ids, "attention_mask": mask}
+            if self._needs_token_types:
+                inputs["token_type_ids"] = np.zeros_like(ids)
+            rows[batch] = merge_labels(softmax(self._session.run(None, inputs)[0]), self._columns)
         return Classified(rows)
 
-    def moved(self, text: str, language: str, label: int) -> Floats:
-        return occluded(self, text, language, label)
+    def influences(self, text: str, language: str, label: int) -> Floats:
+        return occlusion_influences(self, text, language, label)
 
 
-def session(path: Path) -> Any:
-    """An onnxruntime session on as many threads as this process may use, which spin while a text is read and at no other time."""
+def create_session(path: Path) -> Any:
+    """An onnxruntime session on as many threads as this process may use; they busy-wait only while it runs."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -81,17 +81,17 @@ def session(path: Path) -> Any:
         path.read_bytes(),
         options,
         providers=["CPUExecutionProvider"],
-        disabled_optimizers={"SkipLayerNormFusion"},  # fused, adding and norming take five times as long
+        disabled_optimizers={"SkipLayerNormFusion"},  # fused, addition and layer norm take five times as long
     )
 
 
 def _tokenizer(path: Path) -> Any:
     from tokenizers import Tokenizer
 
-    found = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    found.no_padding()
-    found.enable_truncation(MAX_TOKENS)
-    return found
+    tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
 
 
 def _first_line(error: Exception) -> str:

@@ -4,41 +4,44 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
-from conftest import CONTENTS, House
+from conftest import CONFIGURATION, Harness
 from sqlalchemy import select
 
+from ascolto.application import utc_now
 from ascolto.demo.square import Square
-from ascolto.house import utc_now
-from models.case import Case, Reply
-from models.mention import Mention, MentionBrand
-from store import catalogue
+from models.configuration import EMPTY, BrandQuery, ConfigurationFile
+from models.tables.case import Case
+from models.tables.mention import Mention, MentionBrand
+from models.tables.reply import Reply
+from publishing import approvals, replies
 from store.engine import Store
 from store.schema import prepare
-from triage import actions, replying
+from triage import case_actions
 
 ROOT = Path(__file__).parents[2]
 
 
-class Town(Square):
-    """A square that can kill who speaks to it, before it listens or before it answers."""
+class KillingSquare(Square):
+    """A square that can kill its client before it stores a reply, or after, before it responds."""
 
     def __init__(self) -> None:
         super().__init__(utc_now)
-        self.asked: list[str] = []
         self.before = self.after = lambda: None
 
-    async def _say(self, request: web.Request) -> web.Response:
-        self.asked.append((await request.json())["key"])
+    async def _publish(self, request: web.Request) -> web.Response:
+        await request.read()
         self.before()
         if request.transport is None or request.transport.is_closing():
             return web.Response()
-        answer = await super()._say(request)
+        response = await super()._publish(request)
         self.after()
-        return answer
+        return response
 
 
 class Program:
@@ -71,7 +74,8 @@ class Program:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
 
-    async def gone(self) -> int:
+    async def wait(self) -> int:
+        """The exit status, once it has ended."""
         assert self.process is not None
         async with asyncio.timeout(15):
             return await self.process.wait()
@@ -80,127 +84,121 @@ class Program:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        return await self.gone()
+        return await self.wait()
 
 
 @pytest.fixture
-async def town():
-    town = Town()
-    await town.start()
-    yield town
-    await town.stop()
+async def square():
+    square = KillingSquare()
+    await square.start()
+    yield square
+    await square.stop()
 
 
 @pytest.fixture
-async def house(tmp_path: Path):
-    """The same rows, seen from the test's own process."""
+async def harness(tmp_path: Path):
+    """The program's database, opened by the test's own process."""
     prepare(tmp_path / "ascolto.db")
     store = Store(tmp_path / "ascolto.db")
-    async with store.writing() as session:
-        await catalogue.apply(session, CONTENTS, utc_now())
-        known = await catalogue.load(session)
-    house = House(store, known)
-    yield house
+    harness = Harness(store, EMPTY)
+    harness.now = utc_now()
+    await harness.apply(CONFIGURATION)
+    yield harness
     await store.close()
 
 
 @pytest.fixture
-async def program(tmp_path: Path, town: Town, house: House):
-    program = Program(tmp_path, town)
+async def program(tmp_path: Path, square: KillingSquare, harness: Harness):
+    program = Program(tmp_path, square)
     yield program
     await program.stop()
 
 
-async def until(ask, seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not await ask():
+        while not await condition():
             await asyncio.sleep(0.05)
 
 
-async def count_of(house: House, *conditions: object) -> int:
-    async with house.store.reading() as session:
-        return len((await session.scalars(select(Mention.native_id).where(*conditions))).all())
-
-
-async def test_no_mention_is_lost_and_none_is_twice(program: Program, town: Town, house: House):
-    wanted = []
+async def test_no_mention_is_lost_and_none_is_stored_twice(program: Program, square: KillingSquare, harness: Harness):
+    posted = []
     for batch in range(4):
         await program.start()
         for number in range(40):
             name = f"m{batch}-{number}"
-            wanted.append(name)
-            town.post(id=name, author=f"a{number}", text=f"Ferroviola in ritardo {name}, che vergogna")
+            posted.append(name)
+            square.post(id=name, author=f"a{number}", text=f"Ferroviola in ritardo {name}, che vergogna")
             if number == 10 * (batch + 1) % 40:
                 program.kill()
             await asyncio.sleep(0.005)
         if program.process and program.process.returncode is None:
             program.kill()
-        await program.gone()
+        await program.wait()
     await program.start()
 
-    async def all_read() -> bool:
-        async with house.store.reading() as session:
-            read = (
-                await session.scalars(select(MentionBrand.mention_id).where(MentionBrand.read_at.is_not(None)))
-            ).all()
-            return len(read) == len(wanted)
+    async def all_analyzed() -> bool:
+        async with harness.store.reading() as session:
+            analyzed = await session.scalars(
+                select(MentionBrand.mention_id).where(MentionBrand.analyzed_at.is_not(None))
+            )
+            return len(analyzed.all()) == len(posted)
 
-    await until(all_read)
-    async with house.store.reading() as session:
-        heard = (await session.scalars(select(Mention.native_id))).all()
-        cases = (await session.scalars(select(Case.thread))).all()
-    assert sorted(heard) == sorted(wanted)
-    assert len(cases) == len(set(cases))
-
-
-async def _approve(house: House, town: Town) -> Reply:
-    town.post(id="p1", author="rita", text="Buongiorno, vorrei abbonarmi a Ferroviola")
-
-    async def opened() -> bool:
-        return bool(await house.cases())
-
-    await until(opened)
-    house.now = utc_now()
-    case, ana = (await house.cases())[0], house.member("ana")
-    await house.do(actions.claim, case.id, ana)
-    reply = await house.do(replying.draft, case.id, ana, "Ci scusiamo molto.")
-    house.now = utc_now() - replying.UNDO  # the ten seconds have passed
-    return await house.do(replying.approve, reply.id, reply.revision, ana)
+    await until(all_analyzed)
+    async with harness.store.reading() as session:
+        stored = (await session.scalars(select(Mention.native_id))).all()
+        threads = (await session.scalars(select(Case.thread))).all()
+    assert sorted(stored) == sorted(posted)
+    assert len(threads) == len(set(threads))
 
 
-async def _published(house: House, reply: Reply) -> bool:
-    return (await house.get(Reply, reply.id)).state == "published"
+async def _approve_reply(harness: Harness, square: KillingSquare) -> Reply:
+    square.post(id="p1", author="rita", text="Buongiorno, vorrei abbonarmi a Ferroviola")
+
+    async def is_case_open() -> bool:
+        return bool(await harness.cases())
+
+    await until(is_case_open)
+    harness.now = utc_now()
+    case, ana = (await harness.cases())[0], harness.member("ana")
+    await harness.do(case_actions.claim, case.id, ana)
+    reply = await harness.do(replies.save_draft, case.id, ana, "Ci scusiamo molto.")
+    harness.now = utc_now() - approvals.UNDO_WINDOW  # the ten seconds have passed
+    return await harness.do(approvals.approve, reply.id, reply.revision, ana)
 
 
-async def _wait_is_over(house: House, reply: Reply) -> None:
-    """As if the time had passed after which a call that broke off must have arrived."""
-    async with house.store.writing() as session:
-        (await session.get_one(Reply, reply.id)).due_at = house.now
+async def _is_published(harness: Harness, reply: Reply) -> bool:
+    return (await harness.get(Reply, reply.id)).state == "published"
+
+
+async def _end_wait(harness: Harness, reply: Reply) -> None:
+    """As if the time had passed after which an interrupted call must have arrived."""
+    async with harness.store.writing() as session:
+        (await session.get_one(Reply, reply.id)).due_at = harness.now
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_killed_while_a_reply_is_being_said_it_is_said_once(
-    program: Program, town: Town, house: House, moment: str
+async def test_a_kill_during_publication_publishes_the_reply_once(
+    program: Program, square: KillingSquare, harness: Harness, moment: str
 ):
     await program.start()
-    setattr(town, moment, program.kill)
-    reply = await _approve(house, town)
-    await program.gone()
-    assert (await house.get(Reply, reply.id)).state == "sending"
-    town.before = town.after = lambda: None
-    await _wait_is_over(house, reply)
+    setattr(square, moment, program.kill)
+    reply = await _approve_reply(harness, square)
+    await program.wait()
+    assert (await harness.get(Reply, reply.id)).state == "sending"
+    square.before = square.after = lambda: None
+    await _end_wait(harness, reply)
     await program.start()
-    await until(lambda: _published(house, reply))
-    assert [said.text for said in town.said] == ["Ci scusiamo molto."]
-    assert (await house.get(Case, reply.case_id)).state == "answered"
+    await until(lambda: _is_published(harness, reply))
+    assert [published.text for published in square.replies] == ["Ci scusiamo molto."]
+    assert (await harness.get(Case, reply.case_id)).state == "answered"
 
 
-async def test_asked_to_stop_it_ends_well_and_at_once(program: Program, house: House):
+async def test_a_request_to_stop_ends_the_program_cleanly(program: Program):
     await program.start()
     assert await program.stop() == 0
 
 
-async def test_a_second_program_on_the_same_database_is_refused(program: Program, house: House, tmp_path: Path):
+async def test_a_second_program_on_the_same_database_is_refused(program: Program, tmp_path: Path):
     await program.start()
     second = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -212,26 +210,24 @@ async def test_a_second_program_on_the_same_database_is_refused(program: Program
         cwd=ROOT,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await second.communicate()
+    _, errors = await second.communicate()
     assert second.returncode == 1
-    assert b"Another Ascolto" in said
-    assert b"Traceback" not in said
+    assert b"Another Ascolto" in errors
+    assert b"Traceback" not in errors
 
 
-async def test_a_brand_applied_from_another_process_is_heard_at_once(program: Program, town: Town, house: House):
-    import msgspec
-
-    from models.catalogue import BrandQuery, Contents
-
+async def test_a_query_applied_by_another_process_is_used_at_once(
+    program: Program, square: KillingSquare, harness: Harness
+):
     await program.start()
-    town.post(id="x1", author="a", text="la nuova parola è girandola, pessima")
-    brand = house.catalogue.brands[house.brand("panegrano")]
+    square.post(id="x1", author="a", text="la nuova parola è girandola, pessima")
+    brand = harness.configuration.brands[harness.brand("panegrano")]
     wider = msgspec.structs.replace(brand, queries=(*brand.queries, BrandQuery(slug="new", text="girandola")))
-    await house.apply(Contents(brands=(wider,)))
+    await harness.apply(ConfigurationFile(brands=(wider,)))
     await asyncio.sleep(1)
-    town.post(id="x2", author="b", text="ancora girandola, pessima")
+    square.post(id="x2", author="b", text="ancora girandola, pessima")
 
-    async def heard() -> bool:
-        return await count_of(house, Mention.native_id == "x2") == 1
+    async def is_stored() -> bool:
+        return len(await harness.all(Mention, Mention.native_id == "x2")) == 1
 
-    await until(heard)
+    await until(is_stored)

@@ -1,4 +1,4 @@
-"""What a program that logs writes to its standard error, seen from outside."""
+"""What a program that logs writes to its standard error."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ SECRETS = [
     "Bearer abc.def.ghi",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
     "v1=" + "ab" * 32,
-    "http://127.0.0.1:8420/enter/2ZPYEu4-UtA-t5MBJ72Mspyj6Lel9s6MmZ5bk7OUhnQ",
+    "http://127.0.0.1:8420/sign_in/2ZPYEu4-UtA-t5MBJ72Mspyj6Lel9s6MmZ5bk7OUhnQ",
     "https://ana:hunter22@example.com/feed",
     "https://example.com/feed?lang=it&api_key=sesame77&x=1",
 ]
@@ -26,37 +26,37 @@ import structlog
 from ascolto import logs
 
 logs.configure("debug", sys.argv[1])
-logs.redaction.know("correct horse")
-ours, theirs = structlog.get_logger("ascolto"), logging.getLogger("somebody.elses")
+logs.redaction.add_secret("correct horse")
+ours, library = structlog.get_logger("ascolto"), logging.getLogger("some.library")
 for secret in json.loads(sys.argv[2]):
     ours.info("calling", url=secret, nested={"headers": [secret]})
     ours.error("trace", exc_info=RuntimeError(secret))
-    theirs.warning("failed: %s", secret)
-    theirs.error("trace", exc_info=RuntimeError(secret))
-ours.info("heard", text="my address is 12 Elm Street", platform="bluesky")
-ours.info("x", said="the password is correct horse")
-theirs.warning("the password is correct horse")
+    library.warning("failed: %s", secret)
+    library.error("trace", exc_info=RuntimeError(secret))
+ours.info("received", text="my address is 12 Elm Street", platform="bluesky")
+ours.info("x", message="the password is correct horse")
+library.warning("the password is correct horse")
 """
 
 
-def written(style: str) -> str:
+def log_of(style: str) -> str:
     arguments = [sys.executable, "-c", PROGRAM, style, json.dumps(SECRETS)]
     return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stderr
 
 
-def test_a_secret_is_hidden_wherever_it_turns_up():
+def test_secrets_are_hidden_wherever_they_appear():
     for style in ("json", "pretty"):
-        lines = written(style)
+        lines = log_of(style)
         assert lines.count("trace") >= 2 * len(SECRETS)
         assert not [part for part in PARTS if part in lines], style
         assert "correct horse" not in lines
 
 
-def test_what_somebody_wrote_is_not_in_the_log():
-    lines = written("json")
+def test_the_text_of_a_post_is_not_in_the_log():
+    lines = log_of("json")
     assert "Elm Street" not in lines
     assert "bluesky" in lines
 
 
-def test_for_machines_every_line_is_json():
-    assert all(json.loads(line)["event"] for line in written("json").splitlines())
+def test_every_line_of_the_json_log_is_json():
+    assert all(json.loads(line)["event"] for line in log_of("json").splitlines())

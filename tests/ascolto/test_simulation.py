@@ -1,4 +1,4 @@
-"""The simulated day of a team: a short one with a kill -9 runs clean, and the audit sees each promise that is broken."""
+"""The simulated day of a team: a short one with a kill -9 has no violation, and the audit reports every kind of violation."""
 
 import asyncio
 import shutil
@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ascolto.simulating import play
-from ascolto.simulation.auditing import audit
-from ascolto.simulation.playing import Plan
+from ascolto.commands.simulate import play
+from ascolto.simulation.audit import audit
+from ascolto.simulation.run import Plan
 
-DUE = "UPDATE \"case\" SET first_answer_due = heard_at; DELETE FROM case_event WHERE kind IN ('late', 'approved')"
+DUE = "UPDATE \"case\" SET first_answer_due = received_at; DELETE FROM case_event WHERE kind IN ('overdue', 'approved')"
+PUBLISH_TWICE = "INSERT INTO reply (key, in_reply_to, text, at) SELECT key, in_reply_to, text, at FROM reply LIMIT 1"
+CLAIM_TWICE = "UPDATE case_event SET kind = 'claimed', member_id = 99 WHERE kind = 'approval requested'"
 DAY = Plan(managers=6, hours=0.25, seed=5, cases_an_hour=120)
 
 
@@ -24,36 +26,36 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder
 
 
-def test_a_day_with_a_kill_runs_clean(day: Path):
+def test_a_day_with_a_kill_has_no_violation(day: Path):
     report = asyncio.run(audit(day, killed=1))
-    assert report.broken == []
+    assert report.violations == []
     assert report.cases >= 15
     assert report.answered + report.dismissed == report.cases
-    assert report.tally["clicks told twice"]
-    assert all(0 < one.most <= one.limit for one in report.traffic)
+    assert report.counts["clicks delivered twice"]
+    assert all(0 < chat.peak <= chat.limit for chat in report.traffic)
 
 
 @pytest.mark.parametrize(
-    ("file", "statement", "said"),
+    ("file", "statement", "violation"),
     [
-        ("far", "INSERT INTO post (author, text, language, at) VALUES ('a', 'b', 'it', 0)", "never heard"),
-        ("far", "INSERT INTO said (key, under, text, at) SELECT key, under, text, at FROM said LIMIT 1", "2 times"),
-        ("far", "DELETE FROM said WHERE number = 1", "stands nowhere"),
-        ("far", "UPDATE said SET text = 'another' WHERE number = 1", "says otherwise"),
-        ("far", "UPDATE message SET revision = 0 WHERE subject = 'case'", "not true any more"),
-        ("far", "UPDATE message SET subject_id = 1, chat = 'slack-it', desk = 'slack'", "stand twice"),
+        ("outside", "INSERT INTO post (author, text, language, at) VALUES ('a', 'b', 'it', 0)", "posts lost"),
+        ("outside", PUBLISH_TWICE, "2 times"),
+        ("outside", "DELETE FROM reply WHERE number = 1", "is not public"),
+        ("outside", "UPDATE reply SET text = 'another' WHERE number = 1", "another text than is stored"),
+        ("outside", "UPDATE message SET revision = 0 WHERE subject = 'case'", "cards are outdated"),
+        ("outside", "UPDATE message SET subject_id = 1, chat = 'slack-it', desk = 'slack'", "exist twice"),
         ("ascolto", "UPDATE mention_brand SET case_id = NULL WHERE sentiment = 'negative'", "without a case"),
-        ("ascolto", "UPDATE reply SET approved_by = NULL", "nobody's yes"),
-        ("ascolto", "DELETE FROM approval; UPDATE reply SET approved_by = author_id", "author's yes alone"),
-        ("ascolto", DUE, "nobody was told"),
-        ("ascolto", "UPDATE case_event SET kind = 'claimed', member_id = 99 WHERE kind = 'proposed'", "claimed by two"),
+        ("ascolto", "UPDATE reply SET approved_by = NULL", "without an approval"),
+        ("ascolto", "DELETE FROM approval; UPDATE reply SET approved_by = author_id", "author's approval alone"),
+        ("ascolto", DUE, "nobody was notified"),
+        ("ascolto", CLAIM_TWICE, "claimed by two"),
         ("ascolto", "UPDATE \"case\" SET state = 'waiting' WHERE id = 1", "still open"),
-        ("ascolto", "UPDATE reply SET state = 'sending' WHERE id = 1", "still on their way"),
+        ("ascolto", "UPDATE reply SET state = 'sending' WHERE id = 1", "still being published"),
     ],
 )
-def test_the_audit_sees_a_broken_promise(day: Path, tmp_path: Path, file: str, statement: str, said: str):
-    broken = shutil.copytree(day, tmp_path / "broken")
-    with closing(sqlite3.connect(broken / f"{file}.db")) as database, database:
+def test_the_audit_reports_a_violation(day: Path, tmp_path: Path, file: str, statement: str, violation: str):
+    violated = shutil.copytree(day, tmp_path / "violated")
+    with closing(sqlite3.connect(violated / f"{file}.db")) as database, database:
         database.executescript(statement)
         assert database.total_changes
-    assert said in "\n".join(asyncio.run(audit(broken, killed=1)).broken)
+    assert violation in "\n".join(asyncio.run(audit(violated, killed=1)).violations)

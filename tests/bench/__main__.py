@@ -4,16 +4,17 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from bench import chats, hearing, importing, latency, matching, processes, reading, suggesting
+from bench import chats, classifying, importing, latency, listening, matching, processes, suggesting
 from bench.figures import Figure
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "matching": matching.measure,
-    "hearing": hearing.measure,
+    "listening": listening.measure,
     "import": importing.measure,
-    "reading": reading.measure,
+    "classifying": classifying.measure,
     "latency": lambda: asyncio.run(latency.measure()),
     "suggestions": suggesting.measure,
     "chats": chats.measure,
@@ -22,11 +23,12 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or list(BENCHES)
-    table = Table("what", "figure", "yardstick", "ratio", "aim", box=None, pad_edge=False)
-    for name in wanted:
+    names = sys.argv[1:] or list(BENCHES)
+    table = Table("what", "figure", "yardstick", "ratio", "target", box=None, pad_edge=False)
+    for name in names:
         for figure in BENCHES[name]():
-            table.add_row(figure.what, figure.said, figure.yardstick, figure.ratio, figure.aim)
+            row = (figure.what, figure.value, figure.yardstick, figure.ratio, figure.target)
+            table.add_row(*map(escape, row))  # the yardstick may contain [torch]
     Console(width=150).print(table)
 
 

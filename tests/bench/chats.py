@@ -1,8 +1,8 @@
-"""The chats' own delay: what a channel's documented limit makes a new card wait, on a clock that is stepped.
+"""The delay of new cards caused by the documented rate limit of a channel, on a clock that is advanced in steps.
 
-Boards, triage and the rows are the real ones; the chat is one that takes no more than its platform allows. Two loads: nine
-tenths of what one chat takes, and fifty a second for a minute, where the worst must come first and the rest be counted.
-The yardstick is the wait that such a limit alone would make of evenly spaced cards.
+Card sync, triage and the database are the real ones; the chat accepts no more than its platform allows. Two loads: nine tenths
+of what one chat accepts, and fifty per second for a minute, where the most severe must come first and the rest be counted.
+The yardstick is the interval between evenly spaced cards under that limit.
 """
 
 import asyncio
@@ -13,107 +13,113 @@ from random import Random
 
 from bench.figures import Figure
 
-from ascolto.house import House
+from ascolto.application import Application
+from cards.card_sync import CardSync, RateLimit
+from cards.case_view import CaseView
+from cards.chat_views import BacklogView, View
 from desk import discord, slack, telegram
-from models.catalogue import Brand, BrandQuery, Chat, Contents, Queue
-from models.post import Post, PostAuthor
+from models.configuration import Brand, BrandQuery, Chat, ConfigurationFile, Queue
+from models.incoming import IncomingAuthor, IncomingPost
 from models.sentiment import load as load_reader
-from store import catalogue, mentions, schema
-from triage.boards import Board, Pace
-from triage.card import Card
-from triage.viewing import BacklogView, View
+from store import mentions, schema
+from store.configuration import apply_changes
 
-BEGIN = datetime.fromisoformat("2026-11-23T09:00:00+00:00")
+START = datetime.fromisoformat("2026-11-23T09:00:00+00:00")
 STEP = timedelta(seconds=0.5)
 MINUTES = 10
 FLOOD = 50
-"""Mentions a second."""
+"""Mentions per second."""
 COMPLAINT = "ferroviola treno soppresso a {where}, vergogna, servizio pessimo, rimborsatemi"
 
 
-class OneChat:
-    """A chat at its limit: when each case's card came, and what the card about the rest last said."""
+class LimitedDesk:
+    """Records when each case's card came, and the count on the latest backlog card."""
 
-    def __init__(self, platform: str, pace: Pace) -> None:
+    def __init__(self, platform: str, rate_limit: RateLimit) -> None:
         self.name = self.platform = platform
-        self.pace = pace
-        self.now = BEGIN
-        self.came: dict[int, datetime] = {}
-        self.more = 0
+        self.rate_limit = rate_limit
+        self.now = START
+        self.shown: dict[int, datetime] = {}
+        self.backlog = 0
 
-    async def show(self, view: View, _chat: str, address: str | None, _t: object) -> str:
-        if isinstance(view, Card):
-            self.came.setdefault(view.case, self.now)
+    async def show(self, view: View, _chat: str, message_id: str | None, _t: object) -> str:
+        if isinstance(view, CaseView):
+            self.shown.setdefault(view.id, self.now)
         if isinstance(view, BacklogView):
-            self.more = view.count
-        return address or str(id(view))
-
-    async def answer(self, *_: object) -> None: ...
+            self.backlog = view.count
+        return message_id or str(id(view))
 
 
 def measure() -> list[Figure]:
-    platforms = (("Slack channel", slack.PACE), ("Discord channel", discord.PACE), ("Telegram group", telegram.PACE))
-    return [figure for name, pace in platforms for figure in asyncio.run(_measure(name, pace))]
+    limits = (
+        ("Slack channel", slack.RATE_LIMIT),
+        ("Discord channel", discord.RATE_LIMIT),
+        ("Telegram group", telegram.RATE_LIMIT),
+    )
+    return [figure for name, limit in limits for figure in asyncio.run(_measure(name, limit))]
 
 
-async def _measure(name: str, pace: Pace) -> list[Figure]:
-    limit = pace.most / pace.seconds
-    chance = Random(1)
-    at = [timedelta(minutes=MINUTES) * chance.random() for _ in range(int(limit * 0.9 * MINUTES * 60))]
-    waits, _, _ = await _play(pace, sorted(at), timedelta(minutes=MINUTES + 5))
+async def _measure(name: str, rate_limit: RateLimit) -> list[Figure]:
+    per_second = rate_limit.messages / rate_limit.seconds
+    rng = Random(1)
+    arrivals = [timedelta(minutes=MINUTES) * rng.random() for _ in range(int(per_second * 0.9 * MINUTES * 60))]
+    waits, _, _ = await _run(rate_limit, sorted(arrivals), timedelta(minutes=MINUTES + 5))
     flood = [timedelta(seconds=n / FLOOD) for n in range(FLOOD * 60)]
-    _, shown, more = await _play(pace, flood, timedelta(seconds=60))
-    worst = waits[int(len(waits) * 0.99)]
+    _, shown, backlog = await _run(rate_limit, flood, timedelta(seconds=60))
+    p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
+    per_minute = per_second * 60
     return [
         Figure(
-            f"{name}: a new card's wait at 9/10 of its limit", f"p50 {waits[len(waits) // 2]:.1f} s, p99 {worst:.0f} s",
-            f"a card each {1 / limit:.1f} s", f"{worst * limit:.0f}×",
+            f"{name}: a new card's wait at 9/10 of its limit", f"p50 {p50:.1f} s, p99 {p99:.0f} s",
+            f"a card every {1 / per_second:.1f} s", f"{p99 * per_second:.0f}×",
         ),
         Figure(
-            f"{name}: {FLOOD}/s for a minute", f"{len(shown)} cards, “and {more:,} more”", f"it takes {limit * 60:.0f} a minute",
-            f"{len(shown) / (limit * 60):.2f}×",
+            f"{name}: {FLOOD}/s for a minute", f"{len(shown)} cards, “and {backlog:,} more”",
+            f"its limit is {per_minute:.0f} per minute", f"{len(shown) / per_minute:.2f}×",
         ),
     ]  # fmt: skip
 
 
-async def _play(
-    pace: Pace, arrivals: list[timedelta], length: timedelta
+async def _run(
+    rate_limit: RateLimit, arrivals: list[timedelta], duration: timedelta
 ) -> tuple[list[float], dict[int, datetime], int]:
-    """Seconds that each card waited, sorted; when which card came; and how many more there were at the end."""
+    """Seconds that each card waited, sorted; when each card came, by case; and the size of the backlog at the end."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chats.db"
         schema.prepare(path)
-        chat = OneChat("chat", pace)
-        house = House(path, load_reader(), now=lambda: chat.now)
-        queue = Queue(slug="q", name="Q", brands=("b",), chats=(Chat(desk="chat", chat="1"),), step_minutes=10_000)
+        desk = LimitedDesk("chat", rate_limit)
+        application = Application(path, load_reader(), now=lambda: desk.now)
+        queue = Queue(
+            slug="q", name="Q", brands=("b",), chats=(Chat(desk="chat", chat="1"),), escalation_minutes=10_000
+        )
         brand = Brand(slug="b", name="B", queries=(BrandQuery(slug="n", text="ferroviola"),))
-        async with house.store.writing() as session:
-            await catalogue.apply(session, Contents(brands=(brand,), queues=(queue,)), BEGIN)
-        board = Board(house.store, chat, house.checker)
-        heard = 0
-        while chat.now < BEGIN + length:
-            chat.now += STEP
+        async with application.store.writing() as session:
+            await apply_changes(session, ConfigurationFile(brands=(brand,), queues=(queue,)), START)
+        sync = CardSync(application.store, desk)
+        received = 0
+        while desk.now < START + duration:
+            desk.now += STEP
             posts = []
-            while heard < len(arrivals) and BEGIN + arrivals[heard] <= chat.now:
-                posts.append(_post(heard, BEGIN + arrivals[heard]))
-                heard += 1
+            while received < len(arrivals) and START + arrivals[received] <= desk.now:
+                posts.append(_post(received, START + arrivals[received]))
+                received += 1
             if posts:
-                kept = (await house.matching()).kept(posts, "chat", None)
-                async with house.store.writing() as session:
-                    await mentions.write_posts(session, "chat", kept, chat.now)
-            known = await house.catalogue()
-            while await house.triage.read_batch(known, chat.now):
+                matched = (await application.matcher()).matching(posts, "chat", None)
+                async with application.store.writing() as session:
+                    await mentions.write_posts(session, "chat", matched, desk.now)
+            configuration = await application.configuration()
+            while await application.classification.analyze_batch(configuration, desk.now):
                 pass
-            while await board.redraw(known, chat.now):
+            while await sync.update_cards(configuration, desk.now):
                 pass
-        await house.close()
-    waits = sorted((came - (BEGIN + arrivals[case - 1])).total_seconds() for case, came in chat.came.items())
-    return waits, chat.came, chat.more
+        await application.close()
+    waits = sorted((at - (START + arrivals[case - 1])).total_seconds() for case, at in desk.shown.items())
+    return waits, desk.shown, desk.backlog
 
 
-def _post(number: int, at: datetime) -> Post:
-    chance = Random(number)
-    where = " ".join("".join(chance.choices("abcdeilmnoprstuv", k=6)) for _ in range(6))  # no two make a storm
-    author = PostAuthor(handle=f"a{number}")
+def _post(number: int, at: datetime) -> IncomingPost:
+    rng = Random(number)
+    where = " ".join("".join(rng.choices("abcdeilmnoprstuv", k=6)) for _ in range(6))  # so that no two are duplicates
+    author = IncomingAuthor(handle=f"a{number}")
     text = COMPLAINT.format(where=where)
-    return Post(platform="chat", native_id=f"n{number}", author=author, text=text, created_at=at, language="it")
+    return IncomingPost(platform="chat", native_id=f"n{number}", author=author, text=text, created_at=at, language="it")

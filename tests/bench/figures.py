@@ -1,4 +1,4 @@
-"""What a measurement comes to."""
+"""Figures as they are printed, and the texts they are measured on."""
 
 import json
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ POSTS = Path(__file__).parents[2] / "models/sentiment/training/posts"
 @dataclass(frozen=True)
 class Figure:
     what: str
-    said: str
+    value: str
     yardstick: str
     ratio: str
-    aim: str = ""
+    target: str = ""
 
 
-def spoken() -> list[tuple[str, str]]:
-    """The 3,900 written posts of the training data with their languages, in the order of their files."""
+def posts() -> list[tuple[str, str]]:
+    """The texts of the written posts in the training data, and their languages, in the order of their files."""
     files = sorted(POSTS.glob("*.jsonl"))
     return [(json.loads(line)["text"], file.stem[:2]) for file in files for line in file.read_text().splitlines()]
 
 
 def texts() -> list[str]:
-    return [text for text, _ in spoken()]
+    return [text for text, _ in posts()]
 
 
 def rate(number: float) -> str:

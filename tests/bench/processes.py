@@ -1,4 +1,4 @@
-"""What the program takes as a process: the time until it listens, and its memory, idle and after 100,000 mentions."""
+"""The program as a process: the time until it is ready, and its memory, idle and after 100,000 mentions."""
 
 import asyncio
 import signal
@@ -11,19 +11,20 @@ from pathlib import Path
 
 from bench.figures import Figure, texts
 
-from ascolto.house import utc_now
-from models.catalogue import Brand, BrandQuery, Contents
-from models.post import Post, PostAuthor
-from store import catalogue, schema
+from ascolto.application import utc_now
+from models.configuration import Brand, BrandQuery, ConfigurationFile
+from models.incoming import IncomingAuthor, IncomingPost
+from store import schema
+from store.configuration import apply_changes, load_configuration
 from store.engine import Store
-from store.mentions import Concern, Kept, write_posts
+from store.mentions import BrandMatch, MatchedPost, write_posts
 
 MENTIONS = 100_000
-BARE = """
+IMPORT_LIBRARIES = """
 import time
-began = time.perf_counter()
+started = time.perf_counter()
 import aiohttp, jinja2, lingua, numpy, onnxruntime, pydantic, sqlalchemy.ext.asyncio, tokenizers
-print(time.perf_counter() - began, flush=True)
+print(time.perf_counter() - started, flush=True)
 input()
 """
 
@@ -33,63 +34,66 @@ def measure() -> list[Figure]:
         folder = Path(name)
         (folder / "ascolto.toml").write_text("[web]\nport = 0\n")
         schema.prepare(folder / "ascolto.db")
-        bare_start, bare_memory = _bare()
-        start, idle = _running(folder, wait=2)
+        libraries_start, libraries_memory = _libraries()
+        start, idle_memory = _ascolto(folder, wait=2)
         asyncio.run(_fill(folder / "ascolto.db"))
-        _, full = _running(folder, until_read=folder / "ascolto.db")
+        _, memory = _ascolto(folder, until_analyzed=folder / "ascolto.db")
     return [
         Figure(
-            "start until it listens",
+            "start until it is ready",
             f"{start:.2f} s",
-            f"{bare_start:.2f} s importing its libraries",
-            f"{start / bare_start:.1f}×",
+            f"{libraries_start:.2f} s importing its libraries",
+            f"{start / libraries_start:.1f}×",
         ),
         Figure(
             "memory, idle",
-            f"{idle:.0f} MB",
-            f"{bare_memory:.0f} MB with its libraries imported",
-            f"{idle / bare_memory:.1f}×",
+            f"{idle_memory:.0f} MB",
+            f"{libraries_memory:.0f} MB with its libraries imported",
+            f"{idle_memory / libraries_memory:.1f}×",
         ),
         Figure(
-            f"memory after reading {MENTIONS:,} mentions",
-            f"{full:.0f} MB",
-            f"{bare_memory:.0f} MB",
-            f"{full / bare_memory:.1f}×",
+            f"memory after analyzing {MENTIONS:,} mentions",
+            f"{memory:.0f} MB",
+            f"{libraries_memory:.0f} MB",
+            f"{memory / libraries_memory:.1f}×",
         ),
     ]
 
 
-def _bare() -> tuple[float, float]:
-    process = subprocess.Popen([sys.executable, "-c", BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def _libraries() -> tuple[float, float]:
+    """Seconds to import the libraries, and the memory with them, in MB."""
+    command = [sys.executable, "-c", IMPORT_LIBRARIES]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     if process.stdout is None:
         raise RuntimeError
-    took = float(process.stdout.readline())
+    seconds = float(process.stdout.readline())
     memory = _resident(process.pid)
     process.communicate("\n")
-    return took, memory
+    return seconds, memory
 
 
-def _running(folder: Path, wait: float = 0, until_read: Path | None = None) -> tuple[float, float]:
+def _ascolto(folder: Path, wait: float = 0, until_analyzed: Path | None = None) -> tuple[float, float]:
+    """Seconds until `ascolto run` prints its first line, and its memory after `wait` seconds or the analysis, in MB."""
     command = [sys.executable, "-m", "ascolto", "run", "--config", str(folder / "ascolto.toml")]
-    began = time.perf_counter()
+    started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     if process.stdout is None:
         raise RuntimeError
     process.stdout.readline()
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     time.sleep(wait)
-    if until_read:
-        _until_read(until_read)
+    if until_analyzed:
+        _wait_until_analyzed(until_analyzed)
     memory = _resident(process.pid)
     process.send_signal(signal.SIGTERM)
     process.wait()
     process.stdout.close()
-    return took, memory
+    return seconds, memory
 
 
-def _until_read(database: Path) -> None:
+def _wait_until_analyzed(database: Path) -> None:
     connection = sqlite3.connect(database)
-    while connection.execute("SELECT 1 FROM mention_brand WHERE read_at IS NULL LIMIT 1").fetchone():
+    while connection.execute("SELECT 1 FROM mention_brand WHERE analyzed_at IS NULL LIMIT 1").fetchone():
         time.sleep(1)
     connection.close()
 
@@ -98,24 +102,27 @@ async def _fill(path: Path) -> None:
     store = Store(path)
     brand = Brand(slug="b", name="B", queries=(BrandQuery(slug="n", text="ferroviola"),))
     async with store.writing() as session:
-        await catalogue.apply(session, Contents(brands=(brand,)), utc_now())
-        known = await catalogue.load(session)
-    concern = (Concern(known.brands.id_of("b") or 0, "n", "ferroviola"),)
-    said = texts()
+        await apply_changes(session, ConfigurationFile(brands=(brand,)), utc_now())
+        configuration = await load_configuration(session)
+    brand_id = configuration.brands.id_of("b") or 0
+    match = BrandMatch(brand_id=brand_id, matched_by="query", query="n", words="ferroviola")
+    contents = texts()
     for start in range(0, MENTIONS, 5_000):
-        posts = [_post(number, said[number % len(said)]) for number in range(start, start + 5_000)]
+        posts = [_post(number, contents[number % len(contents)]) for number in range(start, start + 5_000)]
         async with store.writing() as session:
-            await write_posts(session, "bench", [Kept(post, concern) for post in posts], utc_now())
+            await write_posts(session, "bench", [MatchedPost(post, (match,)) for post in posts], utc_now())
     await store.close()
 
 
-def _post(number: int, text: str) -> Post:
-    author = PostAuthor(handle=f"a{number % 20_000}")
-    return Post(platform="x", native_id=str(number), author=author, text=text, created_at=utc_now(), origin="import")
+def _post(number: int, text: str) -> IncomingPost:
+    author = IncomingAuthor(handle=f"a{number % 20_000}")
+    return IncomingPost(
+        platform="x", native_id=str(number), author=author, text=text, created_at=utc_now(), origin="import"
+    )
 
 
 def _resident(pid: int) -> float:
-    """Megabytes."""
+    """Memory in MB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

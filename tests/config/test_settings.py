@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import EXAMPLE, Settings, SettingsError, connection_sections, keys, load, secret, validated
+from config.connections import connection_sections
+from config.settings import EXAMPLE, Settings, SettingsError, keys, load, secret, validated
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -13,24 +14,23 @@ def write(tmp_path: Path, text: str) -> Path:
     return file
 
 
-def test_the_example_is_what_the_defaults_are(tmp_path: Path):
-    assert _unplaced(load(EXAMPLE)) == _unplaced(load(write(tmp_path, "")))
+def test_the_example_has_the_defaults(tmp_path: Path):
+    assert _without_paths(load(EXAMPLE)) == _without_paths(load(write(tmp_path, "")))
 
 
-def _unplaced(settings: Settings) -> Settings:
-    """Without the paths that depend on where the file stands."""
+def _without_paths(settings: Settings) -> Settings:
+    """Without the paths that depend on the folder of the file."""
     sentiment = settings.sentiment.model_copy(update={"calibration": None})
     return settings.model_copy(update={"store": None, "sentiment": sentiment})
 
 
-def test_every_key_stands_in_the_example_with_a_sentence():
+def test_every_key_is_in_the_example_below_a_sentence():
     text = EXAMPLE.read_text()
-    uncommented = re.sub(r"^# (?=\[\[|\w+ = )", "", text, flags=re.MULTILINE)
-    said = tomllib.loads(uncommented)
-    known = keys()
-    for section in ("store", "web", "webhooks", "sentiment", "triage", "log"):
-        assert set(said[section]) == set(known[section]), section
-    examples = {connection["platform"]: set(connection) for connection in said["connections"]}
+    example = tomllib.loads(_uncommented(text))
+    for section, names in keys().items():
+        if section and not section.startswith("connections."):
+            assert set(example[section]) == set(names), section
+    examples = {connection["platform"]: set(connection) for connection in example["connections"]}
     assert examples == {platform: set(section.model_fields) for platform, section in connection_sections().items()}
     for line, following in zip(text.splitlines(), text.splitlines()[1:], strict=False):
         key = re.match(r"(# )?(\w+) = ", following)
@@ -38,20 +38,24 @@ def test_every_key_stands_in_the_example_with_a_sentence():
             assert line.startswith("# "), following
 
 
-def test_the_examples_commented_connections_are_valid(tmp_path: Path):
-    uncommented = re.sub(r"^# (?=\[\[|\w+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
-    assert len(load(write(tmp_path, uncommented)).connections) == len(connection_sections())
+def _uncommented(text: str) -> str:
+    return re.sub(r"^# (?=\[\[|\w+ = )", "", text, flags=re.MULTILINE)
+
+
+def test_the_commented_connections_of_the_example_are_valid(tmp_path: Path):
+    settings = load(write(tmp_path, _uncommented(EXAMPLE.read_text())))
+    assert len(settings.connections) == len(connection_sections())
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[web]\nprot = 1", "web.prot: there is no such key; did you mean port?"),
         ("[wbe]\nport = 1", "wbe: there is no such key; did you mean web?"),
         ("[web]\nport = 99999", "web.port: Input should be less than or equal to 65535"),
         ('[[connections]]\nname = "a"\nplatform = "myspace"', "`platform` must be one of"),
         ('[[connections]]\nname = "a"', "`platform` must be one of"),
-        ('[[connections]]\nplatform = "feed"\nurl = "https://x"', "connections.0.feed.name: this key is needed"),
+        ('[[connections]]\nplatform = "feed"\nurl = "https://x"', "connections.0.feed.name: this key is required"),
         ('[[connections]]\nname = "a"\nplatform = "feed"\nulr = "https://x"', "did you mean url?"),
         ('[[connections]]\nname = "a"\nplatform = "feed"\nurl = "file:///etc/passwd"', "connections.0.feed.url"),
         ('[[connections]]\nname = "a"\nplatform = "square"\n' * 2, "two connections are named a"),
@@ -59,31 +63,31 @@ def test_the_examples_commented_connections_are_valid(tmp_path: Path):
         ("\xff", "this is not TOML"),
     ],
 )
-def test_what_is_wrong_is_said_with_where_and_what_to_do(tmp_path: Path, text: str, said: str):
+def test_an_error_names_the_key_and_the_fix(tmp_path: Path, text: str, message: str):
     file = tmp_path / "ascolto.toml"
     file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(SettingsError) as error:
+    with pytest.raises(SettingsError) as raised:
         load(file)
-    assert said in str(error.value)
+    assert message in str(raised.value)
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path):
-    with pytest.raises(SettingsError) as error:
+def test_all_problems_are_reported_at_once(tmp_path: Path):
+    with pytest.raises(SettingsError) as raised:
         load(write(tmp_path, '[web]\nprot = 1\nport = "x"\n[log]\nlevel = "loud"'))
-    assert len(error.value.problems) == 3
+    assert len(raised.value.problems) == 3
 
 
-def test_a_relative_database_is_beside_the_settings(tmp_path: Path):
+def test_a_relative_database_path_is_relative_to_the_settings_file(tmp_path: Path):
     assert load(write(tmp_path, '[store]\npath = "data/a.db"')).store.path == tmp_path / "data/a.db"
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ASCOLTO_WEB__PORT", "9999")
     settings = load(write(tmp_path, '[web]\nport = 1\nhost = "127.0.0.2"'))
     assert (settings.web.port, settings.web.host) == (9999, "127.0.0.2")
 
 
-def test_a_secret_comes_from_the_environment_or_a_file_it_names(tmp_path: Path):
+def test_a_secret_is_read_from_the_environment_or_a_file_it_names(tmp_path: Path):
     (tmp_path / "token").write_text(" from the file \n")
     assert secret("TOKEN", {"TOKEN": "plain"}).get_secret_value() == "plain"
     assert secret("TOKEN", {"TOKEN_FILE": str(tmp_path / "token")}).get_secret_value() == "from the file"

@@ -5,16 +5,16 @@ import pytest
 from aiohttp import web
 from platforms.server import Server
 
-from connections.http import Answer, call, refused, session
+from connections.http import HttpResponse, call, http_error, session
 from models.errors import Rejected, Unauthorized, Unavailable, Uncertain
 
 
-class Far(Server):
+class BrokenServer(Server):
     def __init__(self) -> None:
         super().__init__()
         self.app.router.add_route("*", "/cut", self._cut)
         self.app.router.add_post("/slow", self._slow)
-        self.over = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def _cut(self, request: web.Request) -> web.Response:
         await request.read()
@@ -22,39 +22,39 @@ class Far(Server):
         return web.Response()
 
     async def _slow(self, request: web.Request) -> web.Response:
-        await self.over.wait()
+        await self.released.wait()
         return web.Response()
 
 
-async def test_a_call_that_never_left_was_not_carried_out():
+async def test_a_call_that_was_never_sent_is_unavailable_not_uncertain():
     async with session() as http:
         with pytest.raises(Unavailable) as error:
-            await call(http, "POST", "http://127.0.0.1:9/", json={}, changes=True)
+            await call(http, "POST", "http://127.0.0.1:9/", json={}, writes=True)
     assert not isinstance(error.value, Uncertain)
 
 
-async def test_what_broke_without_saying_when_may_have_been_carried_out(monkeypatch: pytest.MonkeyPatch):
-    async def odd(*_: object) -> bytes:
-        raise ValueError("what came back could not be read")
+async def test_an_error_that_may_come_after_sending_is_uncertain(monkeypatch: pytest.MonkeyPatch):
+    async def fail(*_: object) -> bytes:
+        raise ValueError("the response could not be read")
 
-    monkeypatch.setattr("connections.http.read_capped", odd)
-    async with Far() as far, session() as http:
-        far.over.set()
+    monkeypatch.setattr("connections.http.read_limited", fail)
+    async with BrokenServer() as server, session() as http:
+        server.released.set()
         with pytest.raises(Uncertain):
-            await call(http, "POST", f"{far.url}/slow", json={}, changes=True)
+            await call(http, "POST", f"{server.url}/slow", json={}, writes=True)
 
 
-async def test_a_call_cut_off_after_it_was_sent_may_have_been_carried_out():
-    async with Far() as far, session() as http:
+async def test_a_call_interrupted_after_it_was_sent_is_uncertain_if_it_writes():
+    async with BrokenServer() as server, session() as http:
         with pytest.raises(Uncertain):
-            await call(http, "POST", f"{far.url}/cut", json={}, changes=True)
+            await call(http, "POST", f"{server.url}/cut", json={}, writes=True)
         with pytest.raises(Unavailable) as error:
-            await call(http, "GET", f"{far.url}/cut")
+            await call(http, "GET", f"{server.url}/cut")
     assert not isinstance(error.value, Uncertain)
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "changes", "kind", "wait"),
+    ("status", "headers", "writes", "kind", "wait"),
     [
         (200, {}, True, None, None),
         (401, {}, True, Unauthorized, None),
@@ -69,14 +69,14 @@ async def test_a_call_cut_off_after_it_was_sent_may_have_been_carried_out():
         (504, {}, True, Uncertain, None),
     ],
 )
-def test_each_status_is_one_of_three(status, headers, changes, kind, wait):
-    error = refused(Answer(status, headers, b"", ""), "the fix", changes=changes)
+def test_each_status_is_an_edge_error(status, headers, writes, kind, wait):
+    error = http_error(HttpResponse(status, headers, b"", ""), "the fix", writes=writes)
     assert type(error) is (kind or type(None))
     assert getattr(error, "retry_after", None) == wait
 
 
-async def test_a_slow_far_side_ends_in_a_timeout_of_ours():
-    async with Far() as far, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
+async def test_a_slow_server_ends_in_a_timeout():
+    async with BrokenServer() as server, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
         with pytest.raises(Uncertain):
-            await call(http, "POST", f"{far.url}/slow", json={}, changes=True)
-        far.over.set()
+            await call(http, "POST", f"{server.url}/slow", json={}, writes=True)
+        server.released.set()

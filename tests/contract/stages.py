@@ -1,6 +1,6 @@
-"""Every platform on its stage: a far side on loopback, ears and voices of ours before it, and what can happen to them.
+"""A stage for every platform: a fake server on loopback, our listener and responder, and everything that can go wrong.
 
-`EXEMPT` names what a platform cannot live through, with the reason; docs/platforms.md shows the same.
+`EXEMPT` names the rules of the contract that cannot apply to a platform, with the reason; docs/platforms.md shows the same.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from io import BytesIO
 from typing import Any, ClassVar
 
 import aiohttp
-from platforms.answers import Answers
 from platforms.discord import GENERAL, DiscordServer
 from platforms.discord import OWN as DISCORD_OWN
 from platforms.discord import TOKEN as DISCORD_TOKEN
@@ -24,6 +23,7 @@ from platforms.pds import DID, HANDLE, PASSWORD, Pds
 from platforms.reddit import CLIENT, REFRESH, SECRET, RedditServer
 from platforms.telegram import TOKEN as TELEGRAM_TOKEN
 from platforms.telegram import BotApi
+from platforms.webhook import ReplyServer
 from platforms.x import BEARER, XServer
 
 from connections.bluesky import Bluesky
@@ -34,25 +34,25 @@ from connections.reddit import Keys as RedditKeys
 from connections.reddit import Reddit
 from connections.signatures import sign
 from connections.telegram import Telegram
-from connections.webhooks import WebhookDoor
+from connections.webhooks import WebhookServer
 from connections.x import Keys, Ledger, Prices, X
-from listener import Ear
-from listener.bluesky import BlueskyEar
-from listener.discord import DiscordEar
-from listener.hackernews import HackerNewsEar
-from listener.mastodon import MastodonEar
-from listener.reddit import RedditEar
-from listener.telegram import TelegramEar
-from listener.webhook import WebhookEar
-from listener.x import XEar
-from responders import Voice
-from responders.bluesky import BlueskyVoice
-from responders.discord import DiscordVoice
-from responders.mastodon import MastodonVoice
-from responders.reddit import RedditVoice
-from responders.telegram import TelegramVoice
-from responders.webhook import WebhookVoice
-from responders.x import XVoice
+from listener import Listener
+from listener.bluesky import BlueskyListener
+from listener.discord import DiscordListener
+from listener.hackernews import HackerNewsListener
+from listener.mastodon import MastodonListener
+from listener.reddit import RedditListener
+from listener.telegram import TelegramListener
+from listener.webhook import WebhookListener
+from listener.x import XListener
+from responders import Responder
+from responders.bluesky import BlueskyResponder
+from responders.discord import DiscordResponder
+from responders.mastodon import MastodonResponder
+from responders.reddit import RedditResponder
+from responders.telegram import TelegramResponder
+from responders.webhook import WebhookResponder
+from responders.x import XResponder
 
 GARBAGE = b"\x00\xff{[ this is not what you expect"
 HUGE = 10_000_000
@@ -61,9 +61,9 @@ HUGE = 10_000_000
 class Stage:
     platform: ClassVar[str]
     EXEMPT: ClassVar[dict[str, str]] = {}
-    speaks = True
-    """Whether it has a voice."""
-    tells = True
+    can_reply = True
+    """Whether it has a responder."""
+    can_look_up = True
     """Whether a reply of unknown fate can be looked up."""
 
     def __init__(self) -> None:
@@ -78,17 +78,17 @@ class Stage:
         await self.http.close()
         await self.server.stop()
 
-    async def listening(self) -> None:
-        """Returns once somebody is connected to what is pushed; what is asked for needs nobody."""
+    async def wait_until_listening(self) -> None:
+        """Returns once a client is connected to a server that pushes; at once for a server that is polled."""
         sockets = getattr(self.server, "_sockets", None)
         async with asyncio.timeout(10):
             while sockets is not None and not sockets:
                 await asyncio.sleep(0.01)
 
-    def ear(self) -> Ear:
+    def listener(self) -> Listener:
         raise NotImplementedError
 
-    def voice(self) -> Voice:
+    def responder(self) -> Responder:
         raise NotImplementedError
 
     async def post(self, text: str) -> Any:
@@ -100,40 +100,40 @@ class Stage:
     async def delete(self, post: Any) -> None:
         raise NotImplementedError
 
-    async def again(self, post: Any) -> None:
-        """The platform tells of the same post once more; those that are asked do so at every look."""
+    async def repeat(self, post: Any) -> None:
+        """Delivers the same post once more; a platform that is polled does so anyway."""
 
-    async def malformed(self) -> None:
+    async def send_malformed(self) -> None:
         raise NotImplementedError
 
-    async def huge(self) -> None:
+    async def send_huge(self) -> None:
         raise NotImplementedError
 
     async def drop(self) -> None:
         raise NotImplementedError
 
-    async def offline(self) -> None:
+    async def go_offline(self) -> None:
         await self.server.stop()
 
-    async def online(self) -> None:
+    async def go_online(self) -> None:
         await self.server.start()
 
-    def revoke(self) -> None:
+    def revoke_credentials(self) -> None:
         raise NotImplementedError
 
-    def restore(self) -> None:
+    def restore_credentials(self) -> None:
         raise NotImplementedError
 
-    def limit(self, seconds: int | None) -> None:
-        """The next call is one too many; the platform says for how long, or does not."""
+    def rate_limit(self, seconds: int | None) -> None:
+        """The next call exceeds the rate limit; with `seconds`, the platform says how long to wait."""
         raise NotImplementedError
 
-    def lose_answer(self) -> None:
-        """The next reply is taken, and the connection breaks before that is said."""
-        self.server.lose_answer = True
+    def lose_response(self) -> None:
+        """The next reply is published, and the connection breaks before the response."""
+        self.server.lose_response = True
 
-    def said(self) -> list[str]:
-        """Replies of ours on the far side."""
+    def published(self) -> list[str]:
+        """The texts of our replies on the server."""
         raise NotImplementedError
 
 
@@ -157,15 +157,15 @@ class BlueskyStage(Stage):
         url = self.pds.url
         return Bluesky("here", self.http, service=url, appview=url, handle=HANDLE, password=self.password)
 
-    def ear(self) -> Ear:
-        return BlueskyEar(self._connection(), self.server.subscribe_events, self.http)
+    def listener(self) -> Listener:
+        return BlueskyListener(self._connection(), self.server.subscribe_events, self.http)
 
-    def voice(self) -> Voice:
-        return BlueskyVoice(self._connection())
+    def responder(self) -> Responder:
+        return BlueskyResponder(self._connection())
 
     async def post(self, text: str) -> Any:
         event = self.server.post(text)
-        self.pds.have("did:plc:rita", event["commit"]["rkey"], text)
+        self.pds.add_post("did:plc:rita", event["commit"]["rkey"], text)
         return event
 
     async def edit(self, post: Any, text: str) -> None:
@@ -174,41 +174,41 @@ class BlueskyStage(Stage):
     async def delete(self, post: Any) -> None:
         self.server.event("delete", post["did"], post["commit"]["rkey"])
 
-    async def again(self, post: Any) -> None:
+    async def repeat(self, post: Any) -> None:
         self.server.events.append({**post, "time_us": self.server.events[-1]["time_us"] + 1})
-        self.server._ring()
+        self.server._notify()
 
-    async def malformed(self) -> None:
+    async def send_malformed(self) -> None:
         self.server.frame(GARBAGE.decode(errors="replace"))
 
-    async def huge(self) -> None:
+    async def send_huge(self) -> None:
         self.server.frame("x" * HUGE)
 
     async def drop(self) -> None:
         await self.server.drop()
 
-    async def offline(self) -> None:
+    async def go_offline(self) -> None:
         await self.server.stop()
         await self.pds.stop()
 
-    async def online(self) -> None:
+    async def go_online(self) -> None:
         await self.pds.start()
         await self.server.start()
 
-    def revoke(self) -> None:
+    def revoke_credentials(self) -> None:
         self.password = "revoked"
-        self.pds.refuses = True
+        self.pds.rejects_logins = True
 
-    def restore(self) -> None:
-        self.password, self.pds.refuses = PASSWORD, False
+    def restore_credentials(self) -> None:
+        self.password, self.pds.rejects_logins = PASSWORD, False
 
-    def limit(self, seconds: int | None) -> None:
-        self.pds.limit = ({"Retry-After": str(seconds)} if seconds else {},)
+    def rate_limit(self, seconds: int | None) -> None:
+        self.pds.rate_limit = ({"Retry-After": str(seconds)} if seconds else {},)
 
-    def lose_answer(self) -> None:
-        self.pds.lose_answer = True
+    def lose_response(self) -> None:
+        self.pds.lose_response = True
 
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [record["text"] for (did, _), record in self.pds.records.items() if did == DID]
 
 
@@ -221,11 +221,11 @@ class MastodonStage(Stage):
     def _connection(self) -> Mastodon:
         return Mastodon("here", self.server.url, MASTODON_TOKEN, self.http)
 
-    def ear(self) -> Ear:
-        return MastodonEar(self._connection(), hashtags=["ferroviola"], public="federated")
+    def listener(self) -> Listener:
+        return MastodonListener(self._connection(), hashtags=["ferroviola"], public="federated")
 
-    def voice(self) -> Voice:
-        return MastodonVoice(self._connection())
+    def responder(self) -> Responder:
+        return MastodonResponder(self._connection())
 
     async def post(self, text: str) -> Any:
         return await self.server.post(text)
@@ -236,53 +236,53 @@ class MastodonStage(Stage):
     async def delete(self, post: Any) -> None:
         await self.server.delete(post)
 
-    async def again(self, post: Any) -> None:
-        await self.server.tell(["public"], "update", post)
+    async def repeat(self, post: Any) -> None:
+        await self.server.send(["public"], "update", post)
 
-    async def malformed(self) -> None:
+    async def send_malformed(self) -> None:
         await self.server.frame(GARBAGE.decode(errors="replace"))
 
-    async def huge(self) -> None:
+    async def send_huge(self) -> None:
         await self.server.frame("x" * HUGE)
 
     async def drop(self) -> None:
         await self.server.drop()
 
-    def revoke(self) -> None:
+    def revoke_credentials(self) -> None:
         self.server.token = "another"
 
-    def restore(self) -> None:
+    def restore_credentials(self) -> None:
         self.server.token = MASTODON_TOKEN
 
-    def limit(self, seconds: int | None) -> None:
-        at = datetime.fromtimestamp(time.time() + (seconds or 0), UTC).isoformat()
-        self.server.fails = [(429, {"X-RateLimit-Reset": at} if seconds else {})]
+    def rate_limit(self, seconds: int | None) -> None:
+        reset_at = datetime.fromtimestamp(time.time() + (seconds or 0), UTC).isoformat()
+        self.server.failures = [(429, {"X-RateLimit-Reset": reset_at} if seconds else {})]
 
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [s["content"][3:-4] for s in self.server.statuses.values() if s["account"]["id"] == "1"]
 
 
 class MastodonByEventStreamsStage(MastodonStage):
-    """Behind a proxy that lets no WebSocket through."""
+    """Behind a proxy that allows no WebSockets."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.server.refuses_upgrades = 403
+        self.server.upgrade_status = 403
 
-    async def listening(self) -> None:
-        await self.server.heard(streams=3)
+    async def wait_until_listening(self) -> None:
+        await self.server.subscribed(streams=3)
 
-    async def malformed(self) -> None:
-        await self.server.events("update", GARBAGE.decode(errors="replace"))
+    async def send_malformed(self) -> None:
+        await self.server.server_event("update", GARBAGE.decode(errors="replace"))
 
-    async def huge(self) -> None:
-        await self.server.events("update", "x" * HUGE)
+    async def send_huge(self) -> None:
+        await self.server.server_event("update", "x" * HUGE)
 
 
 class TelegramStage(Stage):
     platform = "telegram"
-    EXEMPT: ClassVar = {"deletions": "Telegram tells a bot of none."}
-    tells = False
+    EXEMPT: ClassVar = {"deletions": "Telegram does not report deletions to bots."}
+    can_look_up = False
 
     def __init__(self) -> None:
         self.server = BotApi()
@@ -291,11 +291,11 @@ class TelegramStage(Stage):
         url = self.server.base_url
         return Telegram("here", TELEGRAM_TOKEN, base_url=url, base_file_url=url, poll=1, readers=readers)
 
-    def ear(self) -> Ear:
-        return TelegramEar(self._connection(("ear",)))
+    def listener(self) -> Listener:
+        return TelegramListener(self._connection(("listener",)))
 
-    def voice(self) -> Voice:
-        return TelegramVoice(self._connection())
+    def responder(self) -> Responder:
+        return TelegramResponder(self._connection())
 
     async def post(self, text: str) -> Any:
         return self.server.write(text=text)
@@ -303,29 +303,29 @@ class TelegramStage(Stage):
     async def edit(self, post: Any, text: str) -> None:
         self.server.edit(post, text)
 
-    async def again(self, post: Any) -> None:
+    async def repeat(self, post: Any) -> None:
         self.server.raw_update(message=post)
 
-    async def malformed(self) -> None:
+    async def send_malformed(self) -> None:
         self.server.raw_update(message={"message_id": "x", "chat": 7})
 
-    async def huge(self) -> None:
+    async def send_huge(self) -> None:
         self.server.write(text="x" * HUGE)
 
     async def drop(self) -> None:
-        self.server.poll_fails = [(502, {"description": "Bad Gateway"})]
+        self.server.poll_failures = [(502, {"description": "Bad Gateway"})]
 
-    def revoke(self) -> None:
+    def revoke_credentials(self) -> None:
         self.server.token = "another"
 
-    def restore(self) -> None:
+    def restore_credentials(self) -> None:
         self.server.token = TELEGRAM_TOKEN
 
-    def limit(self, seconds: int | None) -> None:
+    def rate_limit(self, seconds: int | None) -> None:
         body = {"description": "Too Many Requests", **({"parameters": {"retry_after": seconds}} if seconds else {})}
-        self.server.poll_fails = self.server.fails = [(429, body)]
+        self.server.poll_failures = self.server.failures = [(429, body)]
 
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [m["text"] for m in self.server.messages.values() if m["from"]["is_bot"]]
 
 
@@ -338,11 +338,11 @@ class DiscordStage(Stage):
     def _connection(self) -> Discord:
         return Discord("here", DISCORD_TOKEN, api=self.server.api, gateway=self.server.gateway)
 
-    def ear(self) -> Ear:
-        return DiscordEar(self._connection())
+    def listener(self) -> Listener:
+        return DiscordListener(self._connection())
 
-    def voice(self) -> Voice:
-        return DiscordVoice(self._connection())
+    def responder(self) -> Responder:
+        return DiscordResponder(self._connection())
 
     async def post(self, text: str) -> Any:
         return await self.server.write(text)
@@ -353,32 +353,33 @@ class DiscordStage(Stage):
     async def delete(self, post: Any) -> None:
         await self.server.delete(post)
 
-    async def again(self, post: Any) -> None:
-        await self.server.tell("MESSAGE_CREATE", post)
+    async def repeat(self, post: Any) -> None:
+        await self.server.send("MESSAGE_CREATE", post)
 
-    async def malformed(self) -> None:
+    async def send_malformed(self) -> None:
         await self.server.frame('{"op": 0, "s": 7, "t": "MESSAGE_CREATE", "d": {"id": []}}')
 
-    async def huge(self) -> None:
+    async def send_huge(self) -> None:
         await self.server.write("x" * HUGE)
         self.server.messages.popitem()
 
     async def drop(self) -> None:
         await self.server.drop()
 
-    def revoke(self) -> None:
+    def revoke_credentials(self) -> None:
         self.server.token = "another"
 
-    def restore(self) -> None:
+    def restore_credentials(self) -> None:
         self.server.token = DISCORD_TOKEN
 
-    def limit(self, seconds: int | None) -> None:
-        known = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
-        self.server.fails = [
-            (429, known if seconds else {"message": "banned"}, {"Via": "1.1 google"} if seconds else {})
-        ]
+    def rate_limit(self, seconds: int | None) -> None:
+        if seconds:
+            body = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
+            self.server.failures = [(429, body, {"Via": "1.1 google"})]
+        else:
+            self.server.failures = [(429, {"message": "banned"}, {})]
 
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [
             m["content"]
             for (c, _), m in self.server.messages.items()
@@ -386,24 +387,24 @@ class DiscordStage(Stage):
         ]
 
 
-class Asked(Stage):
-    """Platforms that are asked at intervals: nothing is pushed, so what can be malformed is an answer."""
+class PolledStage(Stage):
+    """Platforms that are polled at intervals: what can be malformed is a response."""
 
-    async def malformed(self) -> None:
-        self._answer(200, GARBAGE)
+    async def send_malformed(self) -> None:
+        self._replace_response(200, GARBAGE)
 
-    async def huge(self) -> None:
-        self._answer(200, b"[" + b"1," * (HUGE // 2) + b"1]")
+    async def send_huge(self) -> None:
+        self._replace_response(200, b"[" + b"1," * (HUGE // 2) + b"1]")
 
     async def drop(self) -> None:
-        self._answer(0, b"")
+        self._replace_response(0, b"")
 
-    def _answer(self, status: int, body: bytes) -> None:
-        """The next answer to a look; 0 breaks the connection."""
-        self.server.next_answers = [(status, body)]
+    def _replace_response(self, status: int, body: bytes) -> None:
+        """The next response; status 0 breaks the connection."""
+        self.server.next_responses = [(status, body)]
 
 
-class XStage(Asked):
+class XStage(PolledStage):
     platform = "x"
 
     def __init__(self) -> None:
@@ -414,11 +415,11 @@ class XStage(Asked):
         ledger = Ledger(0, Prices(0.005, 0.01, 0.015, 0.2, 0.005), lambda: datetime.now(UTC))
         return X("here", keys, ledger, self.http, base_url=self.server.url)
 
-    def ear(self) -> XEar:
-        return XEar(self._connection(), search="", stream=False, interval=0.05)
+    def listener(self) -> XListener:
+        return XListener(self._connection(), search="", stream=False, interval=0.05)
 
-    def voice(self) -> Voice:
-        return XVoice(self._connection())
+    def responder(self) -> Responder:
+        return XResponder(self._connection())
 
     async def post(self, text: str) -> Any:
         return self.server.post(text)
@@ -427,29 +428,29 @@ class XStage(Asked):
         self.server.post(text, edit_history_tweet_ids=[post["id"], "later"])
 
     async def delete(self, post: Any) -> None:
-        """Found by looking once a day, which the ear's own test does."""
+        """Noticed by the daily deletion check, which the listener's own test covers."""
         del self.server.posts[post["id"]]
 
-    def revoke(self) -> None:
+    def revoke_credentials(self) -> None:
         self.server.bearer = self.server.access = "another"
 
-    def restore(self) -> None:
+    def restore_credentials(self) -> None:
         self.server.bearer, self.server.access = BEARER, "access"
 
-    def limit(self, seconds: int | None) -> None:
-        self.server.fails = [(429, {}, {"x-rate-limit-reset": str(time.time() + seconds)} if seconds else {})]
+    def rate_limit(self, seconds: int | None) -> None:
+        self.server.failures = [(429, {}, {"x-rate-limit-reset": str(time.time() + seconds)} if seconds else {})]
 
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [p["text"].removeprefix("@rita ") for p in self.server.posts.values() if p["author_id"] == "1"]
 
 
-class RedditFeedsStage(Asked):
+class RedditFeedsStage(PolledStage):
     platform = "reddit"
     EXEMPT: ClassVar = {
-        "deletions": "Feeds tell of none, and without a key nothing can be looked up.",
-        "revoked": "There is nothing to revoke without a key.",
+        "deletions": "Feeds do not report deletions, and without a key posts cannot be looked up.",
+        "revoked": "Without a key there is nothing to revoke.",
     }
-    speaks = False
+    can_reply = False
 
     def __init__(self) -> None:
         self.server = RedditServer()
@@ -460,8 +461,8 @@ class RedditFeedsStage(Asked):
     def _connection(self) -> Reddit:
         return Reddit("here", self.http, site=self.server.url, api=self.server.url, keys=self._keys())
 
-    def ear(self) -> RedditEar:
-        return RedditEar(self._connection(), subreddits=["italy"], search="", interval=0.05)
+    def listener(self) -> RedditListener:
+        return RedditListener(self._connection(), subreddits=["italy"], search="", interval=0.05)
 
     async def post(self, text: str) -> Any:
         return self.server.post(text)
@@ -472,43 +473,43 @@ class RedditFeedsStage(Asked):
     async def delete(self, post: Any) -> None:
         post["selftext"] = post["author"] = "[deleted]"
 
-    def limit(self, seconds: int | None) -> None:
-        self.server.fails = [(429, {"x-ratelimit-reset": str(seconds)} if seconds else {})]
+    def rate_limit(self, seconds: int | None) -> None:
+        self.server.failures = [(429, {"x-ratelimit-reset": str(seconds)} if seconds else {})]
 
 
 class RedditKeyStage(RedditFeedsStage):
     EXEMPT: ClassVar = {}
-    speaks = True
+    can_reply = True
 
     def _keys(self) -> RedditKeys | None:
         return RedditKeys(CLIENT, SECRET, REFRESH)
 
-    def voice(self) -> Voice:
-        return RedditVoice(self._connection(), self.server.url)
+    def responder(self) -> Responder:
+        return RedditResponder(self._connection(), self.server.url)
 
-    def revoke(self) -> None:
-        self.server.refresh, self.server.expired = "another", True
+    def revoke_credentials(self) -> None:
+        self.server.refresh_token, self.server.expired = "another", True
 
-    def restore(self) -> None:
-        self.server.refresh, self.server.expired = REFRESH, False
+    def restore_credentials(self) -> None:
+        self.server.refresh_token, self.server.expired = REFRESH, False
 
-    def said(self) -> list[str]:
+    def published(self) -> list[str]:
         return [t["body"] for t in self.server.things.values() if t["author"] == "ferroviola"]
 
 
-class HackerNewsStage(Asked):
+class HackerNewsStage(PolledStage):
     platform = "hackernews"
     EXEMPT: ClassVar = {
-        "deletions": "The search tells of none.",
+        "deletions": "The search does not report deletions.",
         "revoked": "It needs no credentials.",
     }
-    speaks = False
+    can_reply = False
 
     def __init__(self) -> None:
         self.server = HackerNews()
 
-    def ear(self) -> HackerNewsEar:
-        return HackerNewsEar("here", "ferroviola", 0.05, self.server.api, self.http)
+    def listener(self) -> HackerNewsListener:
+        return HackerNewsListener("here", "ferroviola", 0.05, self.server.api, self.http)
 
     async def post(self, text: str) -> Any:
         return self.server.post(text)
@@ -516,38 +517,38 @@ class HackerNewsStage(Asked):
     async def edit(self, post: Any, text: str) -> None:
         self.server.items[post]["title"] = text
 
-    def limit(self, seconds: int | None) -> None:
-        self.server.fails = [(429, {"Retry-After": str(seconds)} if seconds else {}, b"")]
+    def rate_limit(self, seconds: int | None) -> None:
+        self.server.failures = [(429, {"Retry-After": str(seconds)} if seconds else {}, b"")]
 
 
 class WebhookStage(Stage):
     platform = "webhook"
     EXEMPT: ClassVar = {
-        "offline": "It is we who wait to be called; a port that is taken is told at once.",
-        "drop": "Each delivery is a call of its own: a sender that was not answered sends again.",
-        "revoked": "A sender with another secret is refused with 401, and nothing here goes wrong.",
-        "limited": "Nobody limits us; a sender that is too fast gets 503 and sends again.",
+        "offline": "The sender calls us; a port that is in use is reported at once.",
+        "drop": "Each delivery is a call of its own: a sender that got no response sends again.",
+        "revoked": "A sender with another secret is refused with 401; nothing fails here.",
+        "limited": "Nothing limits us; a sender that is too fast gets 503 and sends again.",
     }
 
     def __init__(self) -> None:
-        self.server = Answers("secret")
-        self.door = WebhookDoor("127.0.0.1", 0)
+        self.server = ReplyServer("secret")
+        self.webhook_server = WebhookServer("127.0.0.1", 0)
         self._number = 0
 
     async def __aexit__(self, *_: object) -> None:
-        await self.door.close()
+        await self.webhook_server.close()
         await super().__aexit__()
 
-    def ear(self) -> Ear:
-        return WebhookEar("here", "secret", self.door)
+    def listener(self) -> Listener:
+        return WebhookListener("here", "secret", self.webhook_server)
 
-    def voice(self) -> Voice:
-        return WebhookVoice("here", f"{self.server.url}/replies", "secret", self.http, longest=500)
+    def responder(self) -> Responder:
+        return WebhookResponder("here", f"{self.server.url}/replies", "secret", self.http, max_length=500)
 
     async def post(self, text: str) -> Any:
         self._number += 1
         row = {"id": str(self._number), "text": text, "author": {"handle": "rita"}, "created_at": time.time()}
-        assert await self._send(row) in (200, 409)  # 409: it was taken, and the answer lost on the way
+        assert await self._send(row) in (200, 409)  # 409: it was accepted, and the response lost
         return row
 
     async def edit(self, post: Any, text: str) -> None:
@@ -556,34 +557,34 @@ class WebhookStage(Stage):
     async def delete(self, post: Any) -> None:
         assert await self._send({"id": post["id"], "kind": "deletion"}) == 200
 
-    async def again(self, post: Any) -> None:
+    async def repeat(self, post: Any) -> None:
         await self._send({**post, "metrics": {"likes": 1}})
 
-    async def malformed(self) -> None:
+    async def send_malformed(self) -> None:
         assert await self._send(GARBAGE) == 422
 
-    async def huge(self) -> None:
+    async def send_huge(self) -> None:
         assert await self._send(b"x" * HUGE) == 413
 
     async def _send(self, body: Any) -> int:
-        """Sends until the ear is there."""
+        """Sends until the listener receives it; returns the status."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with asyncio.timeout(10):
             while True:
                 now = int(time.time())
                 headers = {"X-Ascolto-Timestamp": str(now), "X-Ascolto-Signature": sign("secret", now, raw)}
-                url = f"http://127.0.0.1:{self.door.port}/hooks/here"
+                url = f"http://127.0.0.1:{self.webhook_server.port}/hooks/here"
                 try:
-                    async with self.http.post(url, data=BytesIO(raw), headers=headers) as answer:
-                        if answer.status not in (404, 503):
-                            return answer.status
+                    async with self.http.post(url, data=BytesIO(raw), headers=headers) as response:
+                        if response.status not in (404, 503):
+                            return response.status
                 except (aiohttp.ClientError, ConnectionError):
                     if len(raw) >= HUGE:
-                        return 413  # refused before all of it was sent
+                        return 413  # rejected before all of it was sent
                 await asyncio.sleep(0.02)
 
-    def said(self) -> list[str]:
-        return [said["text"] for said in self.server.said.values()]
+    def published(self) -> list[str]:
+        return [reply["text"] for reply in self.server.replies.values()]
 
 
 STAGES: dict[str, Callable[[], Stage]] = {

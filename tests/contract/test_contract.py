@@ -1,6 +1,6 @@
-"""Every ear and every voice through the same life, under the real supervisor and with a real database.
+"""The contract that every listener and responder fulfils, under the real supervisor and with a real database.
 
-What a platform cannot live through is named with its reason in stages.py, and nowhere else.
+Rules that cannot apply to a platform are exempt in stages.py, with the reason, and nowhere else.
 """
 
 import asyncio
@@ -15,19 +15,20 @@ from contract.stages import STAGES, Stage
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from ascolto import flow, supervisor
-from ascolto.house import House
+from ascolto import supervisor, workers
+from ascolto.application import Application
 from ascolto.supervisor import Supervisor, Watch
-from listener import Ear, discord
-from models.case import Case, Reply
-from models.catalogue import Brand, BrandQuery, Contents, Member
-from models.mention import Mention
+from listener import Listener, discord
+from models.configuration import Brand, BrandQuery, ConfigurationFile, Member
 from models.sentiment import Reader, load
-from responders import Voice
-from store import catalogue as catalogues
-from triage import replying
+from models.tables.case import Case
+from models.tables.mention import Mention
+from models.tables.reply import Reply
+from publishing import approvals, replies
+from responders import Responder
+from store.configuration import apply_changes
 
-GRIPE = "@ferroviola #ferroviola pessimo servizio, tre ore di ritardo e nessuno risponde"
+COMPLAINT = "@ferroviola #ferroviola pessimo servizio, tre ore di ritardo e nessuno risponde"
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +38,12 @@ def reader() -> Reader:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch):
-    for name in ("FIRST", "LONGEST", "HUMAN", "LONGEST_HUMAN"):
+    for name in ("FIRST_RETRY", "LAST_RETRY", "FIRST_HUMAN_RETRY", "LAST_HUMAN_RETRY"):
         monkeypatch.setattr(supervisor, name, 0.05)
-    monkeypatch.setattr("connections.discord.GATHERED", 0.05)
-    monkeypatch.setattr(discord, "PULSE", 0.2)
-    monkeypatch.setattr(discord.DiscordEar, "silence", 1.5)  # for so long the SDK may try to resume
-    monkeypatch.setattr(flow, "QUIET_SAVE", 0.0)
+    monkeypatch.setattr("connections.discord.GUILD_READY_TIMEOUT", 0.05)
+    monkeypatch.setattr(discord, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(discord.DiscordListener, "silence_timeout", 1.5)  # the time that the SDK has to resume
+    monkeypatch.setattr(workers, "CURSOR_INTERVAL", 0.0)
 
 
 @pytest.fixture(params=STAGES)
@@ -52,35 +53,35 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def house(database: Path, reader: Reader, stage: Stage) -> AsyncIterator[House]:
-    house = House(database, reader)
+async def application(database: Path, reader: Reader, stage: Stage) -> AsyncIterator[Application]:
+    application = Application(database, reader)
     brand = Brand(
         slug="ferroviola",
         name="Ferroviola",
         queries=(BrandQuery(slug="name", text="ferroviola"),),
         publish={stage.platform: "here"},
     )
-    async with house.store.writing() as session:
-        contents = Contents(brands=(brand,), members=(Member(slug="ana", name="Ana", role="admin"),))
-        await catalogues.apply(session, contents, house.now())
-    yield house
-    await house.close()
+    async with application.store.writing() as session:
+        file = ConfigurationFile(brands=(brand,), members=(Member(slug="ana", name="Ana", role="admin"),))
+        await apply_changes(session, file, application.now())
+    yield application
+    await application.close()
 
 
 @asynccontextmanager
-async def running(house: House, part: Ear | Voice) -> AsyncIterator[Watch]:
-    """An ear or a voice under the supervisor, stopped as the program stops it."""
-    keeper = Supervisor(house.now)
-    step = flow.speak if hasattr(part, "publish") else flow.hear
-    watch = keeper.start(partial(step, house, part), "here", "ear", part.platform)
+async def running(application: Application, part: Listener | Responder) -> AsyncIterator[Watch]:
+    """A listener or responder under the supervisor, stopped as the program stops it."""
+    program = Supervisor(application.now)
+    worker = workers.run_responder if hasattr(part, "publish") else workers.run_listener
+    watch = program.start(partial(worker, application, part), "here", "listener", part.platform)
     try:
         yield watch
     finally:
-        await keeper.stop()
+        await program.stop()
         await part.close()
 
 
-def needs(stage: Stage, rule: str) -> None:
+def require(stage: Stage, rule: str) -> None:
     if rule in stage.EXEMPT:
         pytest.skip(f"{stage.platform} is exempt: {stage.EXEMPT[rule]}")
 
@@ -91,236 +92,243 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -
             await asyncio.sleep(0.02)
 
 
-async def texts(house: House) -> list[str]:
-    async with house.store.reading() as session:
+async def received_words(application: Application) -> list[str]:
+    """The last word of each mention that was not deleted."""
+    async with application.store.reading() as session:
         rows = await session.scalars(select(Mention).where(Mention.deleted_at.is_(None)).order_by(Mention.id))
         return [row.text.rpartition(" ")[2] for row in rows]
 
 
-async def hears(house: House, *words: str) -> None:
-    """Exactly these were heard, each once."""
+async def wait_for_words(application: Application, *words: str) -> None:
+    """Exactly the mentions with these last words are received, each once."""
 
-    async def heard() -> bool:
-        return sorted(await texts(house)) == sorted(words)
+    async def received() -> bool:
+        return sorted(await received_words(application)) == sorted(words)
 
     try:
-        await until(heard)
+        await until(received)
     except TimeoutError:
-        pytest.fail(f"heard {await texts(house)}, not {words}")
+        pytest.fail(f"received {await received_words(application)}, not {words}")
 
 
-async def becomes(watch: Watch, health: str) -> None:
-    async def is_so() -> bool:
+async def wait_for_health(watch: Watch, health: str) -> None:
+    async def reached() -> bool:
         return watch.health == health
 
     try:
-        await until(is_so)
+        await until(reached)
     except TimeoutError:
         pytest.fail(f"{watch.health} ({watch.reason}), not {health}")
 
 
-async def caught_up(house: House, stage: Stage, watch: Watch) -> None:
-    """Listens, and has heard the first word."""
-    await becomes(watch, "ok")
-    await stage.listening()
-    await stage.post(f"{GRIPE} first")
-    await hears(house, "first")
+async def receive_first(application: Application, stage: Stage, watch: Watch) -> None:
+    """Connects, and receives the first post."""
+    await wait_for_health(watch, "connected")
+    await stage.wait_until_listening()
+    await stage.post(f"{COMPLAINT} first")
+    await wait_for_words(application, "first")
 
 
-async def test_it_starts_offline_and_recovers(stage: Stage, house: House):
-    needs(stage, "offline")
-    await stage.offline()
-    async with running(house, stage.ear()) as watch:
-        await becomes(watch, "backing off")
-        await stage.online()
-        await caught_up(house, stage, watch)
+async def test_a_listener_that_starts_offline_recovers(stage: Stage, application: Application):
+    require(stage, "offline")
+    await stage.go_offline()
+    async with running(application, stage.listener()) as watch:
+        await wait_for_health(watch, "backing off")
+        await stage.go_online()
+        await receive_first(application, stage, watch)
 
 
-async def test_an_outage_is_said_once_and_once_that_it_is_over(stage: Stage, house: House):
-    needs(stage, "offline")
+async def test_an_outage_is_logged_once_and_its_end_once(stage: Stage, application: Application):
+    require(stage, "offline")
     with capture_logs() as logs:
-        async with running(house, stage.ear()) as watch:
-            await caught_up(house, stage, watch)
-            await stage.offline()
-            await becomes(watch, "backing off")
-            await asyncio.sleep(0.4)  # tries again some times
-            await stage.online()
-            await becomes(watch, "ok")
-            await stage.post(f"{GRIPE} again")
-            await hears(house, "first", "again")
-    states = [entry["event"] for entry in logs if entry["event"] in ("away", "back")]
-    assert states.count("back") == 1
-    assert states.count("away") <= 2  # how it broke, and that it does not answer
-    assert states[-1] == "back"
+        async with running(application, stage.listener()) as watch:
+            await receive_first(application, stage, watch)
+            await stage.go_offline()
+            await wait_for_health(watch, "backing off")
+            await asyncio.sleep(0.4)  # retries a few times
+            await stage.go_online()
+            await wait_for_health(watch, "connected")
+            await stage.post(f"{COMPLAINT} again")
+            await wait_for_words(application, "first", "again")
+    events = [entry["event"] for entry in logs if entry["event"] in ("failed", "recovered")]
+    assert events.count("recovered") == 1
+    assert events.count("failed") <= 2  # that it broke, and that it cannot be reached
+    assert events[-1] == "recovered"
 
 
-async def test_a_lost_connection_loses_and_doubles_nothing(stage: Stage, house: House):
-    needs(stage, "drop")
-    async with running(house, stage.ear()) as watch:
-        await caught_up(house, stage, watch)
+async def test_a_lost_connection_neither_loses_nor_duplicates_posts(stage: Stage, application: Application):
+    require(stage, "drop")
+    async with running(application, stage.listener()) as watch:
+        await receive_first(application, stage, watch)
         await stage.drop()
         for word in ("one", "two"):
-            await stage.post(f"{GRIPE} {word}")
-        await hears(house, "first", "one", "two")
+            await stage.post(f"{COMPLAINT} {word}")
+        await wait_for_words(application, "first", "one", "two")
 
 
-async def test_who_is_refused_asks_for_a_human_and_goes_on_when_mended(stage: Stage, house: House):
-    needs(stage, "revoked")
-    stage.revoke()
-    async with running(house, stage.ear()) as watch:
-        await becomes(watch, "needs you")
+async def test_revoked_credentials_need_the_operator_and_work_again_once_restored(
+    stage: Stage, application: Application
+):
+    require(stage, "revoked")
+    stage.revoke_credentials()
+    async with running(application, stage.listener()) as watch:
+        await wait_for_health(watch, "needs you")
         assert watch.fix
-        stage.restore()
-    async with running(house, stage.ear()) as watch:
-        await caught_up(house, stage, watch)
+        stage.restore_credentials()
+    async with running(application, stage.listener()) as watch:
+        await receive_first(application, stage, watch)
 
 
 @pytest.mark.parametrize("seconds", [7, None], ids=["with a header", "without"])
-async def test_who_is_limited_waits(stage: Stage, house: House, seconds: int | None):
-    needs(stage, "limited")
+async def test_a_rate_limited_listener_waits(stage: Stage, application: Application, seconds: int | None):
+    require(stage, "limited")
     if stage.platform == "discord" and seconds:
-        pytest.skip("the SDK waits short limits out by itself (responders/test_discord.py)")
-    stage.limit(seconds)
-    async with running(house, stage.ear()) as watch:
-        await becomes(watch, "backing off")
+        pytest.skip("the SDK itself waits for short limits (responders/test_discord.py)")
+    stage.rate_limit(seconds)
+    async with running(application, stage.listener()) as watch:
+        await wait_for_health(watch, "backing off")
         assert watch.until is not None
         wait = (watch.until - datetime.now(UTC)).total_seconds()
         assert wait > 5 if seconds else wait < 1
 
 
-async def test_duplicates_edits_and_deletions(stage: Stage, house: House):
-    async with running(house, stage.ear()) as watch:
-        await caught_up(house, stage, watch)
-        post = await stage.post(f"{GRIPE} before")
-        await hears(house, "first", "before")
-        await stage.again(post)
-        await stage.edit(post, f"{GRIPE} after")
-        await hears(house, "first", "after")
-        if "deletions" not in stage.EXEMPT and stage.platform not in ("x", "reddit"):  # those are looked at once a day
+async def test_duplicates_edits_and_deletions_are_applied(stage: Stage, application: Application):
+    async with running(application, stage.listener()) as watch:
+        await receive_first(application, stage, watch)
+        post = await stage.post(f"{COMPLAINT} before")
+        await wait_for_words(application, "first", "before")
+        await stage.repeat(post)
+        await stage.edit(post, f"{COMPLAINT} after")
+        await wait_for_words(application, "first", "after")
+        if "deletions" not in stage.EXEMPT and stage.platform not in ("x", "reddit"):  # checked once a day
             await stage.delete(post)
-            await hears(house, "first")
+            await wait_for_words(application, "first")
 
 
-async def test_rubbish_keeps_nobody_from_what_comes_after(stage: Stage, house: House):
-    async with running(house, stage.ear()) as watch:
-        await caught_up(house, stage, watch)
-        await stage.malformed()
-        await stage.post(f"{GRIPE} one")
-        await hears(house, "first", "one")
-        await stage.huge()
-        await stage.post(f"{GRIPE} two")
-        await hears(house, "first", "one", "two")
+async def test_malformed_and_huge_data_does_not_stop_later_posts(stage: Stage, application: Application):
+    async with running(application, stage.listener()) as watch:
+        await receive_first(application, stage, watch)
+        await stage.send_malformed()
+        await stage.post(f"{COMPLAINT} one")
+        await wait_for_words(application, "first", "one")
+        await stage.send_huge()
+        await stage.post(f"{COMPLAINT} two")
+        await wait_for_words(application, "first", "one", "two")
 
 
-async def test_stopped_in_the_middle_it_resumes_without_a_gap_or_a_double(stage: Stage, house: House):
-    async with running(house, stage.ear()) as watch:
-        await caught_up(house, stage, watch)
-        sending = asyncio.ensure_future(_say(stage, 20))
+async def test_a_stopped_listener_resumes_without_gaps_or_duplicates(stage: Stage, application: Application):
+    async with running(application, stage.listener()) as watch:
+        await receive_first(application, stage, watch)
+        sending = asyncio.ensure_future(_post_numbers(stage, 20))
         await asyncio.sleep(0.05)
     if stage.platform == "webhook":
-        async with running(house, stage.ear()):
+        async with running(application, stage.listener()):
             await sending
     await sending
-    async with running(house, stage.ear()) as watch:
-        await hears(house, "first", *(str(n) for n in range(20)))
+    async with running(application, stage.listener()) as watch:
+        await wait_for_words(application, "first", *(str(n) for n in range(20)))
 
 
-async def _say(stage: Stage, count: int) -> None:
+async def _post_numbers(stage: Stage, count: int) -> None:
     for n in range(count):
-        await stage.post(f"{GRIPE} {n}")
+        await stage.post(f"{COMPLAINT} {n}")
         await asyncio.sleep(0.005)
 
 
-# Voices.
+# Responders.
 
 
-def speaking(stage: Stage) -> Voice:
-    if not stage.speaks:
-        pytest.skip(f"{stage.platform} has no voice")
-    return stage.voice()
+def responder_of(stage: Stage) -> Responder:
+    if not stage.can_reply:
+        pytest.skip(f"{stage.platform} has no responder")
+    return stage.responder()
 
 
-async def opened(house: House, stage: Stage) -> Case:
-    """A case heard from the platform."""
-    async with running(house, stage.ear()) as watch:
-        await caught_up(house, stage, watch)
-    while await house.triage.read_batch(await house.catalogue(), house.now()):
+async def received_case(application: Application, stage: Stage) -> Case:
+    """The case of a post that was received from the platform."""
+    async with running(application, stage.listener()) as watch:
+        await receive_first(application, stage, watch)
+    while await application.classification.analyze_batch(await application.configuration(), application.now()):
         pass
-    async with house.store.reading() as session:
+    async with application.store.reading() as session:
         [case] = (await session.scalars(select(Case))).all()
         return case
 
 
-async def approve(house: House, stage: Stage, case: Case) -> int:
-    """A manager takes it and answers; the reply is due at once."""
-    catalogue = await house.catalogue()
-    async with house.store.writing() as session:
-        turn = house.turn(session, catalogue)
-        house.capabilities["here"] = stage.voice().capabilities
-        draft = await replying.draft(turn, case.id, 1, "@rita ci scusiamo molto")
-        reply = await replying.approve(turn, draft.id, draft.revision, 1)
-        reply.due_at = turn.now
+async def approve(application: Application, stage: Stage, case: Case) -> int:
+    """A member claims the case and approves a reply, which is due at once; returns the reply's id."""
+    configuration = await application.configuration()
+    async with application.store.writing() as session:
+        context = application.context(session, configuration)
+        application.capabilities["here"] = stage.responder().capabilities
+        draft = await replies.save_draft(context, case.id, 1, "@rita ci scusiamo molto")
+        reply = await approvals.approve(context, draft.id, draft.revision, 1)
+        reply.due_at = context.now
         return reply.id
 
 
-async def approved(house: House, stage: Stage) -> int:
-    return await approve(house, stage, await opened(house, stage))
+async def approved_reply(application: Application, stage: Stage) -> int:
+    return await approve(application, stage, await received_case(application, stage))
 
 
-async def settled(house: House, number: int, *states: str) -> Reply:
-    async def is_so() -> bool:
-        async with house.store.reading() as session:
-            return (await session.get_one(Reply, number)).state in states
+async def wait_for_state(application: Application, reply_id: int, state: str) -> Reply:
+    async def reached() -> bool:
+        async with application.store.reading() as session:
+            return (await session.get_one(Reply, reply_id)).state == state
 
-    await until(is_so)
-    async with house.store.reading() as session:
-        return await session.get_one(Reply, number)
+    await until(reached)
+    async with application.store.reading() as session:
+        return await session.get_one(Reply, reply_id)
 
 
-async def test_an_approved_reply_is_said_once_and_its_address_kept(stage: Stage, house: House):
-    voice = speaking(stage)
-    number = await approved(house, stage)
-    async with running(house, voice):
-        reply = await settled(house, number, "published")
-    assert len(stage.said()) == 1
-    assert "ci scusiamo molto" in stage.said()[0]
+async def test_an_approved_reply_is_published_once_and_its_address_stored(stage: Stage, application: Application):
+    responder = responder_of(stage)
+    reply_id = await approved_reply(application, stage)
+    async with running(application, responder):
+        reply = await wait_for_state(application, reply_id, "published")
+    assert len(stage.published()) == 1
+    assert "ci scusiamo molto" in stage.published()[0]
     assert reply.native_id
 
 
-async def test_a_reply_whose_answer_was_lost_is_never_said_twice(stage: Stage, house: House, monkeypatch):
-    monkeypatch.setattr("triage.publishing.LOOK_AFTER", timedelta(0))
-    voice = speaking(stage)
-    number = await approved(house, stage)
-    stage.lose_answer()
-    async with running(house, voice):
-        await settled(house, number, "published" if stage.tells else "unknown")
-    assert len(stage.said()) == 1
+async def test_a_reply_whose_response_was_lost_is_never_published_twice(
+    stage: Stage, application: Application, monkeypatch
+):
+    monkeypatch.setattr("publishing.sending.LOOKUP_DELAY", timedelta(0))
+    responder = responder_of(stage)
+    reply_id = await approved_reply(application, stage)
+    stage.lose_response()
+    async with running(application, responder):
+        await wait_for_state(application, reply_id, "published" if stage.can_look_up else "unknown")
+    assert len(stage.published()) == 1
 
 
-async def test_a_voice_that_is_offline_waits_and_then_speaks(stage: Stage, house: House, monkeypatch):
-    monkeypatch.setattr("triage.publishing.FIRST_RETRY", 0.05)
-    voice = speaking(stage)
-    number = await approved(house, stage)
-    await stage.offline()
-    async with running(house, voice) as watch:
-        await becomes(watch, "backing off")
-        assert stage.said() == []
-        await stage.online()
-        await settled(house, number, "published")
-    assert len(stage.said()) == 1
+async def test_a_responder_that_is_offline_waits_and_then_publishes(
+    stage: Stage, application: Application, monkeypatch
+):
+    monkeypatch.setattr("publishing.sending.FIRST_RETRY", 0.05)
+    responder = responder_of(stage)
+    reply_id = await approved_reply(application, stage)
+    await stage.go_offline()
+    async with running(application, responder) as watch:
+        await wait_for_health(watch, "backing off")
+        assert stage.published() == []
+        await stage.go_online()
+        await wait_for_state(application, reply_id, "published")
+    assert len(stage.published()) == 1
 
 
-async def test_a_voice_whose_rights_are_gone_gives_the_case_back(stage: Stage, house: House):
-    needs(stage, "revoked")
-    voice = speaking(stage)
-    case = await opened(house, stage)
-    async with running(house, voice) as watch:
-        await becomes(watch, "ok")
-        stage.revoke()
-        reply = await settled(house, await approve(house, stage, case), "failed")
-        await becomes(watch, "needs you")
+async def test_a_responder_whose_credentials_are_revoked_returns_the_case(stage: Stage, application: Application):
+    require(stage, "revoked")
+    responder = responder_of(stage)
+    case = await received_case(application, stage)
+    async with running(application, responder) as watch:
+        await wait_for_health(watch, "connected")
+        stage.revoke_credentials()
+        reply = await wait_for_state(application, await approve(application, stage, case), "failed")
+        await wait_for_health(watch, "needs you")
     assert reply.error
-    assert stage.said() == []
-    async with house.store.reading() as session:
+    assert stage.published() == []
+    async with application.store.reading() as session:
         [case] = (await session.scalars(select(Case))).all()
     assert (case.state, case.claimed_by) == ("claimed", 1)

@@ -1,175 +1,188 @@
-"""The Discord desk against a gateway on loopback, with the real store and the real triage behind it."""
+"""The Discord desk against a gateway on loopback, with a real database and triage."""
 
 import asyncio
 
 import pytest
-from conftest import House
-from platforms.discord import FORUM, GENERAL, OWN, TOKEN, DiscordServer, wrong_body
+from conftest import Harness
+from platforms.discord import FORUM, GENERAL, OWN, TOKEN, DiscordServer, body_error
 
+from actions.perform import perform_chat_action
 from ascolto.demo.square import Square as SquareServer
+from cards import scheduled_digests
+from cards.card_sync import CardSync
+from cards.chat_actions import ActionQueue
+from cards.chat_views import DigestView
+from cards.outcome import Preview
 from connections.discord import Discord
 from connections.http import session as http_session
 from connections.square import Square
 from desk import discord_cards
 from desk.discord import DiscordDesk
-from insights import digests
 from languages import translator
-from listener.discord import DiscordEar
-from models.case import Case, CaseEvent, Reply
-from models.catalogue import Chat, Contents, Member
-from models.desk import CardPost, Chart, Point
+from listener.discord import DiscordListener
+from models.configuration import Chat, ConfigurationFile, Member
 from models.errors import Unauthorized, Unavailable
-from responders.square import SquareVoice
-from store import desks
-from triage import actions, clock, replying
-from triage.boards import Board
-from triage.desking import Preview
-from triage.publishing import Mouth
-from triage.viewing import DigestView
+from models.tables.card_placement import CardPlacement
+from models.tables.case import Case, CaseEvent
+from models.tables.digest import Chart, ChartPoint
+from models.tables.reply import Reply
+from publishing import replies
+from publishing.sending import ReplyPublisher
+from responders.square import SquareResponder
+from store.queued_actions import store_actions
+from triage import case_actions
+from triage.schedule import deadlines
 
 
 def person(number: str, name: str) -> dict:
     return {"id": number, "username": name, "discriminator": "0", "global_name": name.title(), "avatar": None}
 
 
-ANA, BRUNO, STRANGER = person("301", "ana"), person("302", "bruno"), person("399", "who")
+ANA, BRUNO, NON_MEMBER = person("301", "ana"), person("302", "bruno"), person("399", "who")
 
 
 DIGEST = DigestView(
     lines=("Treni", "143 menzioni"),
-    chart=Chart(title="Treni", points=(Point("22 nov", 80, 20), Point("23 nov", 143, 61)), period=1, usual=0.25),
+    chart=Chart(
+        title="Treni", points=(ChartPoint("22 nov", 80, 20), ChartPoint("23 nov", 143, 61)), period=1, usual=0.25
+    ),
 )
 
 
 class Desk:
-    """The desk with its board, driven step by step."""
+    """The desk with its card sync and its action queue, driven step by step."""
 
-    def __init__(self, house: House, server: DiscordServer) -> None:
-        self.house = house
+    def __init__(self, harness: Harness, server: DiscordServer) -> None:
+        self.harness = harness
         self.server = server
         self.connection = Discord("discord", TOKEN, api=server.api, gateway=server.gateway, desk=True)
         self.desk = DiscordDesk(self.connection)
-        self.board = Board(house.store, self.desk, house.checker)
-        self.heard = self.desk.actions(None)
+        self.sync = CardSync(harness.store, self.desk)
+        self.queue = ActionQueue(harness.store, self.desk, perform_chat_action, harness.checker)
+        self.batches = self.desk.actions(None)
 
-    async def redraw(self) -> None:
-        while await self.board.redraw(self.house.catalogue, self.house.now):
+    async def update_cards(self) -> None:
+        while await self.sync.update_cards(self.harness.configuration, self.harness.now):
             pass
 
-    async def listen(self) -> None:
+    async def receive(self) -> None:
         async with asyncio.timeout(5):
-            while not (did := await anext(self.heard)).actions:
+            while not (batch := await anext(self.batches)).actions:
                 pass
-        async with self.house.store.writing() as session:
-            await desks.write_actions(session, "discord", did.actions, self.house.now)
+        async with self.harness.store.writing() as session:
+            await store_actions(session, "discord", batch.actions, self.harness.now)
 
     async def act(self) -> None:
-        await self.listen()
-        await self.board.act(self.house.catalogue, self.house.now)
-        await self.redraw()
+        await self.receive()
+        await self.queue.run_batch(self.harness.configuration, self.harness.now)
+        await self.update_cards()
 
     def card(self) -> dict:
-        """The first message of ours in the channel."""
+        """Our first message in the channel."""
         return next(m for (c, _), m in self.server.messages.items() if c == GENERAL and m["author"] == OWN)
 
-    def answered(self) -> dict:
-        """What the last interaction was answered with."""
-        kind, body = self.server.said_to[-1]
+    def response(self) -> dict:
+        """The response to the last interaction."""
+        kind, body = self.server.responses[-1]
         assert kind == "callback"
         return body
 
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("connections.discord.GATHERED", 0.05)
-    monkeypatch.setattr("connections.discord.PATIENCE", 0.02)
+    monkeypatch.setattr("connections.discord.GUILD_READY_TIMEOUT", 0.05)
+    monkeypatch.setattr("connections.discord.BATCH_WINDOW", 0.02)
     async with DiscordServer() as server:
         yield server
 
 
 @pytest.fixture
-async def desk(house: House, server: DiscordServer):
-    await house.change_queue("trains", chats=(Chat(desk="discord", chat=GENERAL),), language="it")
+async def desk(harness: Harness, server: DiscordServer):
+    await harness.change_queue("trains", chats=(Chat(desk="discord", chat=GENERAL),), language="it")
     members = (
         Member(slug="ana", name="Ana", identities={"discord": "301"}),
         Member(slug="bruno", name="Bruno", language="it", identities={"discord": "302"}),
     )
-    await house.apply(Contents(members=members))
-    desk = Desk(house, server)
+    await harness.apply(ConfigurationFile(members=members))
+    desk = Desk(harness, server)
     await desk.desk.connect()
     async with asyncio.timeout(10):
-        await anext(desk.heard)
+        await anext(desk.batches)
     yield desk
-    await desk.heard.aclose()
+    await desk.batches.aclose()
     await desk.desk.close()
 
 
-def words(message: dict) -> str:
+def text_of(message: dict) -> str:
     return "\n".join([message.get("content", ""), *(embed["description"] for embed in message.get("embeds", ()))])
 
 
-async def test_the_whole_walk_from_card_to_receipt(house: House, server: DiscordServer, desk: Desk):
-    square = SquareServer(lambda: house.now)
+async def test_a_case_from_its_card_to_the_published_reply(harness: Harness, server: DiscordServer, desk: Desk):
+    square = SquareServer(lambda: harness.now)
     await square.start()
-    said = square.post(id="p1", author="rita", text="Ferroviola in ritardo (-)")
-    case = await house.case("Ferroviola in ritardo (-)", native_id=said.id, url="https://square.example/posts/p1")
-    await desk.redraw()
-    assert "#1 @rita" in words(desk.card())
-    assert "Ferroviola in ritardo" in words(desk.card())
+    post = square.post(id="p1", author="rita", text="Ferroviola in ritardo (-)")
+    case = await harness.case("Ferroviola in ritardo (-)", native_id=post.id, url="https://square.example/posts/p1")
+    await desk.update_cards()
+    assert "#1 @rita" in text_of(desk.card())
+    assert "Ferroviola in ritardo" in text_of(desk.card())
 
     await server.press(desk.card(), "👀", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).claimed_by == house.member("ana")
-    assert "Ana" in words(desk.card())
-    assert desk.answered() == {"type": 6}
+    assert (await harness.get(Case, case.id)).claimed_by == harness.member("ana")
+    assert "Ana" in text_of(desk.card())
+    assert desk.response() == {"type": 6}
 
     await server.press(desk.card(), "✍️", ANA)
     await desk.act()
-    assert desk.answered()["type"] == 9
-    window = desk.answered()["data"]
-    assert "ci scusiamo per il ritardo" in window["components"][0]["components"][0]["value"]
+    assert desk.response()["type"] == 9
+    modal = desk.response()["data"]
+    assert "ci scusiamo per il ritardo" in modal["components"][0]["components"][0]["value"]
 
-    await server.submit(window, "@rita ci scusiamo *davvero*: https://ferroviola.example/aiuto", ANA)
+    await server.submit(modal, "@rita ci scusiamo *davvero*: https://ferroviola.example/aiuto", ANA)
     await desk.act()
-    preview = desk.answered()["data"]
+    preview = desk.response()["data"]
     assert preview["flags"] == 64
-    assert "@rita ci scusiamo *davvero*" in words(preview)
-    assert not wrong_body(preview)
-    assert (await house.get(Case, case.id)).state == "claimed"
+    assert "@rita ci scusiamo *davvero*" in text_of(preview)
+    assert not body_error(preview)
+    assert (await harness.get(Case, case.id)).state == "claimed"
 
     await server.press(preview, "✅", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "answering"
-    assert (desk.answered()["type"], desk.answered()["data"]["components"]) == (7, [])
+    assert (await harness.get(Case, case.id)).state == "publishing"
+    assert (desk.response()["type"], desk.response()["data"]["components"]) == (7, [])
 
-    house.later(seconds=10)
+    harness.advance(seconds=10)
     async with http_session() as http:
-        await Mouth(house.store, SquareVoice(Square("square", square.url, http))).speak(house.catalogue, house.now)
-    await desk.redraw()
-    assert [p.text for p in square.said] == ["@rita ci scusiamo *davvero*: https://ferroviola.example/aiuto"]
-    assert square.said[0].url in words(desk.card())
+        await ReplyPublisher(harness.store, SquareResponder(Square("square", square.url, http))).publish_due(
+            harness.configuration, harness.now
+        )
+    await desk.update_cards()
+    assert [p.text for p in square.replies] == ["@rita ci scusiamo *davvero*: https://ferroviola.example/aiuto"]
+    assert square.replies[0].url in text_of(desk.card())
     await square.stop()
 
 
-async def test_a_strangers_click_is_answered_and_does_nothing(house: House, server: DiscordServer, desk: Desk):
-    case = await house.case()
-    await desk.redraw()
-    await server.press(desk.card(), "👀", STRANGER)
+async def test_a_button_press_by_a_non_member_is_refused(harness: Harness, server: DiscordServer, desk: Desk):
+    case = await harness.case()
+    await desk.update_cards()
+    await server.press(desk.card(), "👀", NON_MEMBER)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "waiting"
-    assert "399" in desk.answered()["data"]["content"]
-    assert desk.answered()["data"]["flags"] == 64
+    assert (await harness.get(Case, case.id)).state == "waiting"
+    assert "399" in desk.response()["data"]["content"]
+    assert desk.response()["data"]["flags"] == 64
 
 
-async def test_the_second_is_told_who_was_first(house: House, server: DiscordServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_the_second_member_to_claim_a_case_sees_who_was_first(
+    harness: Harness, server: DiscordServer, desk: Desk
+):
+    await harness.case()
+    await desk.update_cards()
     card = dict(desk.card())
     await server.press(card, "👀", ANA)
     await desk.act()
     await server.press(card, "👀", BRUNO)
     await desk.act()
-    assert "Ana" in desk.answered()["data"]["content"]
+    assert "Ana" in desk.response()["data"]["content"]
 
 
 @pytest.mark.parametrize(
@@ -182,207 +195,203 @@ async def test_the_second_is_told_who_was_first(house: House, server: DiscordSer
     ],
 )
 async def test_reactions_are_actions(
-    house: House, server: DiscordServer, desk: Desk, emoji: str, state: str, sentiment: str
+    harness: Harness, server: DiscordServer, desk: Desk, emoji: str, state: str, sentiment: str
 ):
-    case = await house.case()
-    await desk.redraw()
+    case = await harness.case()
+    await desk.update_cards()
     await server.react(desk.card(), emoji, ANA)
     await desk.act()
-    case = await house.get(Case, case.id)
+    case = await harness.get(Case, case.id)
     assert (case.state, case.sentiment) == (state, sentiment)
 
 
-async def test_a_reply_to_a_card_is_a_note_and_never_a_reply(house: House, server: DiscordServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
-    await server.write("l'ha già chiesto ieri", ANA, under=desk.card())
+async def test_a_reply_to_a_card_is_an_internal_note(harness: Harness, server: DiscordServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
+    await server.write("l'ha già chiesto ieri", ANA, in_reply_to=desk.card())
     await desk.act()
-    assert [e.text for e in await house.all(CaseEvent, CaseEvent.kind == "noted")] == ["l'ha già chiesto ieri"]
-    assert await house.all(Reply) == []
-    assert "l'ha già chiesto ieri" in words(desk.card())
+    assert [e.text for e in await harness.all(CaseEvent, CaseEvent.kind == "noted")] == ["l'ha già chiesto ieri"]
+    assert await harness.all(Reply) == []
+    assert "l'ha già chiesto ieri" in text_of(desk.card())
 
 
-async def test_what_is_said_elsewhere_is_no_business_of_ours(house: House, server: DiscordServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
-    other = server.make("un altro bot", OWN)
-    await server.react(other, "👀", STRANGER)
+async def test_reactions_to_other_messages_are_ignored(harness: Harness, server: DiscordServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
+    other = server.add_message("un altro bot", OWN)
+    await server.react(other, "👀", NON_MEMBER)
     await desk.act()
-    assert server.said_to == []
-    assert (await house.cases())[0].state == "waiting"
+    assert server.responses == []
+    assert (await harness.cases())[0].state == "waiting"
 
 
 @pytest.mark.parametrize(
-    "words_of_a_stranger",
+    "text",
     ["@everyone @here <@301> <@&500>", "**grassetto** __sotto__ `codice`", "[banca](https://evil.example)"],
 )
-async def test_a_strangers_words_are_only_words(
-    house: House, server: DiscordServer, desk: Desk, words_of_a_stranger: str
-):
-    await house.case(f"Ferroviola {words_of_a_stranger} (-)", author="@everyone")
-    await desk.redraw()
-    shown = words(desk.card())
-    for live in ("@everyone", "@here", "<@301>", "**grassetto", "`codice", "[banca]("):
-        assert live not in shown.replace("\\" + live, "")
+async def test_an_authors_text_is_escaped(harness: Harness, server: DiscordServer, desk: Desk, text: str):
+    await harness.case(f"Ferroviola {text} (-)", author="@everyone")
+    await desk.update_cards()
+    shown = text_of(desk.card())
+    for markup in ("@everyone", "@here", "<@301>", "**grassetto", "`codice", "[banca]("):
+        assert markup not in shown.replace("\\" + markup, "")
 
 
-async def test_a_card_that_somebody_deleted_is_shown_anew(house: House, server: DiscordServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_a_deleted_card_is_posted_again(harness: Harness, server: DiscordServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     server.messages.clear()
-    await house.do(actions.claim, 1, house.member("ana"))
-    await desk.redraw()
-    assert "Ana" in words(desk.card())
+    await harness.do(case_actions.claim, 1, harness.member("ana"))
+    await desk.update_cards()
+    assert "Ana" in text_of(desk.card())
 
 
-async def test_a_long_case_stays_within_the_limits(house: House, server: DiscordServer, desk: Desk):
-    await house.case("Ferroviola (-) " + "*_~`|> parola " * 2000)
-    await desk.redraw()
-    [post] = await house.all(CardPost)
-    assert post.error is None
-    assert post.address
+async def test_a_long_case_stays_within_the_limits(harness: Harness, server: DiscordServer, desk: Desk):
+    await harness.case("Ferroviola (-) " + "*_~`|> parola " * 2000)
+    await desk.update_cards()
+    [placement] = await harness.all(CardPlacement)
+    assert placement.error is None
+    assert placement.message_id
 
 
-async def test_ear_and_desk_share_one_gateway(house: House, server: DiscordServer, desk: Desk):
-    listening = DiscordEar(desk.connection).listen(None)
+async def test_listener_and_desk_share_one_gateway(harness: Harness, server: DiscordServer, desk: Desk):
+    listening = DiscordListener(desk.connection).listen(None)
     async with asyncio.timeout(5):
         await anext(listening)
         await server.write("Ferroviola in ritardo")
-        while not (heard := await anext(listening)).posts:
+        while not (batch := await anext(listening)).posts:
             pass
-    assert [p.text for p in heard.posts] == ["Ferroviola in ritardo"]
-    assert len(server.identified) == 1
+    assert [p.text for p in batch.posts] == ["Ferroviola in ritardo"]
+    assert len(server.identifications) == 1
     await listening.aclose()
-    await house.case()
-    await desk.redraw()
+    await harness.case()
+    await desk.update_cards()
     await server.press(desk.card(), "👀", ANA)
     await desk.act()
-    assert (await house.cases())[0].state == "claimed"
+    assert (await harness.cases())[0].state == "claimed"
 
 
-async def test_limits_outages_and_rights(house: House, server: DiscordServer, desk: Desk):
-    await house.case()
-    server.fails = [(429, {"message": "banned"}, {"Retry-After": "7"})]
+async def test_rate_limits_and_revoked_tokens_are_reported(harness: Harness, server: DiscordServer, desk: Desk):
+    await harness.case()
+    server.failures = [(429, {"message": "banned"}, {"Retry-After": "7"})]
     with pytest.raises(Unavailable) as limited:
-        await desk.redraw()
+        await desk.update_cards()
     assert limited.value.retry_after == 7
     server.token = "another"
     with pytest.raises(Unauthorized):
         await desk.desk.connect()
 
 
-async def test_what_is_typed_after_ascolto_is_answered_to_who_typed_it(house: House, server: DiscordServer, desk: Desk):
-    case = await house.case()
+async def test_the_ascolto_command_is_answered_to_its_sender(harness: Harness, server: DiscordServer, desk: Desk):
+    case = await harness.case()
     typed = {"id": "1", "name": "ascolto", "type": 1, "options": [{"name": "what", "type": 3, "value": "next"}]}
     await desk.connection.open()
     await server.command(typed, ANA)
     await desk.act()
-    assert f"#{case.id} @rita" in desk.answered()["data"]["embeds"][0]["description"]
-    [known] = [one for one in server.commands if one["name"] == "ascolto"]
-    assert [option["name"] for option in known["options"]] == ["what"]
+    assert f"#{case.id} @rita" in desk.response()["data"]["embeds"][0]["description"]
+    [command] = [command for command in server.commands if command["name"] == "ascolto"]
+    assert [option["name"] for option in command["options"]] == ["what"]
 
 
-async def test_a_digest_brings_its_chart(house: House, server: DiscordServer, desk: Desk):
+async def test_a_digest_comes_with_its_chart(harness: Harness, server: DiscordServer, desk: Desk):
     await desk.desk.show(DIGEST, GENERAL, None, translator("it"))
-    assert [picture[:4] for picture in server.pictures] == [b"\x89PNG"]
+    assert [image[:4] for image in server.images] == [b"\x89PNG"]
     [embed] = list(server.messages.values())[-1]["embeds"]
     assert embed["image"] == {"url": "attachment://chart.png"}
     assert "143 menzioni" in embed["description"]
 
 
-async def test_in_a_forum_each_case_has_a_post_of_its_own_and_what_is_said_there_is_a_note(
-    house: House, server: DiscordServer, desk: Desk
+async def test_in_a_forum_each_case_has_its_own_post_and_messages_there_are_notes(
+    harness: Harness, server: DiscordServer, desk: Desk
 ):
-    await house.change_queue("trains", chats=(Chat(desk="discord", chat=f"{FORUM}/*"),), language="it")
-    case = await house.case("Ferroviola @everyone in ritardo (-)")
-    await desk.redraw()
+    await harness.change_queue("trains", chats=(Chat(desk="discord", chat=f"{FORUM}/*"),), language="it")
+    case = await harness.case("Ferroviola @everyone in ritardo (-)")
+    await desk.update_cards()
     [thread] = server.threads
     assert (thread["parent_id"], thread["name"]) == (FORUM, f"#{case.id} @rita: Ferroviola @everyone in ritardo (-)")
     card = server.messages[thread["id"], thread["id"]]
     await desk.connection.open()
-    listening = asyncio.ensure_future(desk.act())
+    acting = asyncio.ensure_future(desk.act())
     await server.connected()
-    await server.tell("THREAD_CREATE", thread)
+    await server.send("THREAD_CREATE", thread)
     await server.press(card, "👀", ANA, channel=thread["id"])
-    await listening
-    assert (await house.get(Case, case.id)).state == "claimed"
+    await acting
+    assert (await harness.get(Case, case.id)).state == "claimed"
     server.archived.add(thread["id"])
     await server.write("ne ho parlato con il deposito", ANA, thread["id"])
     await desk.act()
-    notes = [event.text for event in await house.all(CaseEvent) if event.kind == "noted"]
+    notes = [event.text for event in await harness.all(CaseEvent) if event.kind == "noted"]
     assert notes == ["ne ho parlato con il deposito"]
     assert "ne ho parlato" in server.messages[thread["id"], thread["id"]]["embeds"][0]["description"]
     assert server.archived == set()
 
 
-async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_digest(
-    house: House, server: DiscordServer, desk: Desk
-):
-    case = await house.case("Ferroviola in ritardo (-)")
-    await desk.redraw()
+async def test_undo_note_escalation_snooze_and_digest(harness: Harness, server: DiscordServer, desk: Desk):
+    case = await harness.case("Ferroviola in ritardo (-)")
+    await desk.update_cards()
     await desk.connection.open()
     await server.press(desk.card(), "👀", ANA)
     await desk.act()
     await server.press(desk.card(), "✍️", ANA)
     await desk.act()
-    await server.submit(desk.answered()["data"], "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA)
+    await server.submit(desk.response()["data"], "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA)
     await desk.act()
-    await server.press(desk.answered()["data"], "✅", ANA)
+    await server.press(desk.response()["data"], "✅", ANA)
     await desk.act()
     await server.press(desk.card(), "↩️", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "claimed"
-    await server.write("ne ho parlato con il deposito", ANA, under=desk.card())
+    assert (await harness.get(Case, case.id)).state == "claimed"
+    await server.write("ne ho parlato con il deposito", ANA, in_reply_to=desk.card())
     await desk.act()
-    assert "📝 ne ho parlato con il deposito" in words(desk.card())
-    house.later(seconds=6)  # what a chat takes at once is spent
+    assert "📝 ne ho parlato con il deposito" in text_of(desk.card())
+    harness.advance(seconds=6)  # the chat's rate limit is used up
     await server.press(desk.card(), "⬆️", ANA)
     await desk.act()
-    shown = [words(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
+    shown = [text_of(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
     assert any("🚨" in text for text in shown)
-    house.later(seconds=6)  # what a chat takes at once is spent
+    harness.advance(seconds=6)  # the chat's rate limit is used up
     await server.press(desk.card(), "💤", ANA)
     await desk.act()
-    await server.press(desk.answered()["data"], "1", ANA)
+    await server.press(desk.response()["data"], "1", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "snoozed"
-    assert "→" in words(desk.card())
-    house.later(hours=1)
-    await house.do(clock.tick)
-    assert (await house.get(Case, case.id)).state == "waiting"
-    house.now = house.now.replace(day=24, hour=8)
-    await house.do(digests.write_due)
-    await desk.redraw()
-    shown = [words(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
+    assert (await harness.get(Case, case.id)).state == "snoozed"
+    assert "→" in text_of(desk.card())
+    harness.advance(hours=1)
+    await harness.do(deadlines.run_due)
+    assert (await harness.get(Case, case.id)).state == "waiting"
+    harness.now = harness.now.replace(day=24, hour=8)
+    await harness.do(scheduled_digests.write_due)
+    await desk.update_cards()
+    shown = [text_of(m) for (c, _), m in server.messages.items() if c == GENERAL and m["author"] == OWN]
     assert any("• " in text for text in shown)
 
 
-def shown(text: str) -> Preview:
+def preview_of(text: str) -> Preview:
     return Preview(
         case=1, reply=1, revision=1, text=text, language="it", findings=(), can_publish=True, url="https://x.example"
     )
 
 
-def test_what_cannot_be_shown_whole_cannot_be_approved_there():
-    short, long = (discord_cards.preview(shown("Ci scusiamo. " * n), translator("en")) for n in (200, 400))
+def test_a_preview_that_does_not_fit_cannot_be_approved():
+    short, long = (discord_cards.preview(preview_of("Ci scusiamo. " * n), translator("en")) for n in (200, 400))
     assert "✅" in str(short["components"])
     assert "✅" not in str(long["components"])
-    assert "approve it on the web desk" in words(long)
-    assert not wrong_body(long)
+    assert "approve it on the web desk" in text_of(long)
+    assert not body_error(long)
 
 
-@pytest.mark.parametrize("ticks", range(1, 9))
-def test_nothing_leaves_the_block_in_which_a_reply_is_shown(ticks: int):
-    block = words(discord_cards.preview(shown("ciao " + "`" * ticks + " ||no||"), translator("en")))
+@pytest.mark.parametrize("backticks", range(1, 9))
+def test_backticks_do_not_end_the_code_block_of_a_preview(backticks: int):
+    block = text_of(discord_cards.preview(preview_of("ciao " + "`" * backticks + " ||no||"), translator("en")))
     assert block.count("```") == 2
     assert block.rindex("```") > block.index("||no||")
 
 
-async def test_a_draft_too_long_for_the_window_is_not_cut_to_fit(house: House, server: DiscordServer, desk: Desk):
-    case = await house.case()
-    await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo. " * 400)
-    await desk.redraw()
+async def test_a_draft_too_long_for_the_modal_is_not_truncated(harness: Harness, server: DiscordServer, desk: Desk):
+    case = await harness.case()
+    await harness.do(replies.save_draft, case.id, harness.member("ana"), "Ci scusiamo. " * 400)
+    await desk.update_cards()
     await server.press(desk.card(), "✍️", ANA)
     await desk.act()
-    assert desk.answered()["type"] == 4
-    assert "web" in str(desk.answered()["data"])
+    assert desk.response()["type"] == 4
+    assert "web" in str(desk.response()["data"])

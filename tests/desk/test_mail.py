@@ -1,4 +1,4 @@
-"""Digests by e-mail, to a mail server on loopback (aiosmtpd, as other people write them)."""
+"""Digests by e-mail, to a mail server on loopback (aiosmtpd)."""
 
 import asyncio
 from email import message_from_bytes, policy
@@ -7,31 +7,34 @@ from importlib import import_module
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
-from conftest import House
+from conftest import Harness
 
+from cards import scheduled_digests
+from cards.card_sync import CardSync
+from cards.chat_views import BacklogView, DigestView, HandoverView
 from connections.mail import Mail
 from desk.mail import MailDesk
 from languages import translator
-from models.catalogue import Chat
-from models.desk import Chart, Point
+from models.configuration import Chat
 from models.errors import Rejected, Unauthorized, Unavailable
-from triage import actions
-from triage.boards import Board
-from triage.viewing import BacklogView, DigestView, HandedView
+from models.tables.digest import Chart, ChartPoint
+from triage import case_actions
 
 TO = "lead@agency.example"
 VIEW = DigestView(
     lines=("Treni · lunedì 23 novembre", "143 menzioni, <b>61</b> negative", "Rischio: \r\nBcc: all@example.org"),
-    chart=Chart(title="Treni: 43 %", points=(Point("22 nov", 80, 20), Point("23 nov", 143, 61)), period=1, usual=0.25),
+    chart=Chart(
+        title="Treni: 43 %", points=(ChartPoint("22 nov", 80, 20), ChartPoint("23 nov", 143, 61)), period=1, usual=0.25
+    ),
 )
 
 
 class Server:
-    """Keeps what it takes; refuses an address, wants a password, or is full, as it is told."""
+    """Accepts mail with the password "secret", except to nobody@…; `response` is an SMTP error to return instead."""
 
     def __init__(self) -> None:
-        self.taken: list[EmailMessage] = []
-        self.answer = ""
+        self.received: list[EmailMessage] = []
+        self.response = ""
 
     async def handle_RCPT(self, _server, _session, envelope, address: str, _options):
         if address.startswith("nobody"):
@@ -40,25 +43,25 @@ class Server:
         return "250 OK"
 
     async def handle_DATA(self, _server, _session, envelope):
-        if self.answer:
-            return self.answer
-        self.taken.append(message_from_bytes(envelope.content, policy=policy.default))
+        if self.response:
+            return self.response
+        self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 OK"
 
-    def know(self, _server, _session, _envelope, _mechanism, data: LoginPassword) -> AuthResult:
+    def authenticate(self, _server, _session, _envelope, _mechanism, data: LoginPassword) -> AuthResult:
         return AuthResult(success=data.password == b"secret", handled=False)
 
 
 @pytest.fixture
 async def server():
-    kept = Server()
+    server = Server()
 
-    def answering() -> SMTP:
-        return SMTP(kept, authenticator=kept.know, auth_require_tls=False)
+    def protocol() -> SMTP:
+        return SMTP(server, authenticator=server.authenticate, auth_require_tls=False)
 
-    listening = await asyncio.get_running_loop().create_server(answering, "127.0.0.1", 0)
-    kept.port = listening.sockets[0].getsockname()[1]
-    yield kept
+    listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    yield server
     listening.close()
 
 
@@ -70,81 +73,80 @@ def desk_of(server: Server, password: str = "secret", port: int = 0) -> MailDesk
     return MailDesk(mail)
 
 
-async def test_a_digest_goes_out_as_words_and_as_a_page_with_its_chart(server: Server):
+async def test_a_digest_is_sent_as_plain_text_and_as_html_with_its_chart(server: Server):
     desk = desk_of(server)
     await desk.connect()
-    address = await desk.show(VIEW, TO, None, translator("it"))
-    [mail] = server.taken
-    assert (mail["To"], mail["Subject"], mail["Message-ID"]) == (TO, "Treni · lunedì 23 novembre", address)
+    message_id = await desk.show(VIEW, TO, None, translator("it"))
+    [mail] = server.received
+    assert (mail["To"], mail["Subject"], mail["Message-ID"]) == (TO, "Treni · lunedì 23 novembre", message_id)
     assert mail["Bcc"] is None
-    words = mail.get_body(("plain",)).get_content()
-    assert "• 143 menzioni, <b>61</b> negative" in words
-    page = mail.get_body(("html",)).get_content()
-    assert "&lt;b&gt;61" in page
-    [picture] = [part for part in mail.walk() if part.get_content_type() == "image/png"]
-    assert picture.get_content().startswith(b"\x89PNG")
-    assert f"cid:{picture['Content-ID'][1:-1]}" in page
+    plain = mail.get_body(("plain",)).get_content()
+    assert "• 143 menzioni, <b>61</b> negative" in plain
+    html = mail.get_body(("html",)).get_content()
+    assert "&lt;b&gt;61" in html
+    [image] = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert image.get_content().startswith(b"\x89PNG")
+    assert f"cid:{image['Content-ID'][1:-1]}" in html
 
 
-async def test_a_wrong_password_asks_for_a_human(server: Server):
+async def test_a_wrong_password_is_unauthorized(server: Server):
     with pytest.raises(Unauthorized):
         await desk_of(server, password="wrong").connect()
 
 
-async def test_what_the_server_says_is_understood(server: Server):
+async def test_smtp_errors_become_edge_errors(server: Server):
     desk = desk_of(server)
     with pytest.raises(Rejected, match="550"):
         await desk.show(VIEW, "nobody@agency.example", None, translator("it"))
-    server.answer = "452 mailbox full"
+    server.response = "452 mailbox full"
     with pytest.raises(Unavailable):
         await desk.show(VIEW, TO, None, translator("it"))
-    server.answer = "554 spam"
+    server.response = "554 spam"
     with pytest.raises(Rejected, match="554"):
         await desk.show(VIEW, TO, None, translator("it"))
     with pytest.raises(Unavailable):
         await desk_of(server, port=1).connect()
     with pytest.raises(Rejected):
-        await desk.show(BacklogView(count=1, worst=()), TO, None, translator("it"))
+        await desk.show(BacklogView(count=1, most_urgent=()), TO, None, translator("it"))
 
 
-async def test_a_digest_is_mailed_once_and_a_case_never(house: House, server: Server):
-    await house.change_queue("trains", digests=(Chat(desk="mail", chat=TO),))
-    await house.case()
-    house.now = house.now.replace(day=24, hour=8)
-    async with house.store.writing() as session:
-        from insights import digests
-
-        assert await digests.write_due(house.turn(session)) == 1
-    board = Board(house.store, desk_of(server), house.checker)
+async def test_a_digest_is_sent_once_and_a_case_never(harness: Harness, server: Server):
+    await harness.change_queue("trains", digests=(Chat(desk="mail", chat=TO),))
+    await harness.case()
+    harness.now = harness.now.replace(day=24, hour=8)
+    async with harness.store.writing() as session:
+        assert await scheduled_digests.write_due(harness.context(session)) == 1
+    sync = CardSync(harness.store, desk_of(server))
     for _ in range(3):
-        await board.redraw(house.catalogue, house.now)
-    assert [mail["To"] for mail in server.taken] == [TO]
+        await sync.update_cards(harness.configuration, harness.now)
+    assert [mail["To"] for mail in server.received] == [TO]
 
 
-async def test_what_is_answered_in_person_is_mailed_to_who_does_that_once(house: House, server: Server):
-    await house.change_queue("trains", in_person=(Chat(desk="mail", chat="care@agency.example"),), language="it")
-    case = await house.case("Ferroviola in ritardo\r\nBcc: all@example.org (-)", url="https://square.example/p/1")
-    other = await house.case("Ferroviola che vergogna (-)", "ugo")
-    await house.do(actions.note, case.id, house.member("ana"), "ha chiamato già due volte")
-    await house.do(actions.dismiss, case.id, house.member("ana"), "in-person")
-    await house.do(actions.dismiss, other.id, house.member("ana"), "not-us")
-    board = Board(house.store, desk_of(server), house.checker)
+async def test_a_handover_is_sent_once(harness: Harness, server: Server):
+    await harness.change_queue("trains", direct_contact=(Chat(desk="mail", chat="care@agency.example"),), language="it")
+    case = await harness.case("Ferroviola in ritardo\r\nBcc: all@example.org (-)", url="https://square.example/p/1")
+    other = await harness.case("Ferroviola che vergogna (-)", "ugo")
+    await harness.do(case_actions.add_note, case.id, harness.member("ana"), "ha chiamato già due volte")
+    await harness.do(case_actions.dismiss, case.id, harness.member("ana"), "direct-contact")
+    await harness.do(case_actions.dismiss, other.id, harness.member("ana"), "not-us")
+    sync = CardSync(harness.store, desk_of(server))
     for _ in range(3):
-        await board.redraw(house.catalogue, house.now)
-    [mail] = server.taken
+        await sync.update_cards(harness.configuration, harness.now)
+    [mail] = server.received
     assert (mail["To"], mail["Bcc"]) == ("care@agency.example", None)
     assert f"#{case.id} @rita" in mail["Subject"]
-    for words in ("Ferroviola in ritardo", "https://square.example/p/1", "ha chiamato già due volte"):
-        assert words in mail.get_content()
+    for text in ("Ferroviola in ritardo", "https://square.example/p/1", "ha chiamato già due volte"):
+        assert text in mail.get_content()
 
 
 @pytest.mark.parametrize(
-    ("desk", "calls"), [("telegram_cards", "<!channel>"), ("slack_cards", "<!channel>"), ("discord_cards", "@everyone")]
+    ("desk", "mention"),
+    [("telegram_cards", "<!channel>"), ("slack_cards", "<!channel>"), ("discord_cards", "@everyone")],
 )
-def test_what_is_answered_in_person_can_go_to_any_chat_and_calls_nobody(desk: str, calls: str):
-    view = HandedView(
-        case=7, brand="Ferroviola", author="<!channel>", url="https://square.example/p", said=("@everyone",)
+def test_a_handover_can_be_shown_on_any_chat_and_notifies_no_one(desk: str, mention: str):
+    view = HandoverView(
+        case=7, brand="Ferroviola", author="<!channel>", url="https://square.example/p", posts=("@everyone",)
     )
-    drawn = str(import_module(f"desk.{desk}").render(view, translator("ro")))
-    assert "#7" in drawn
-    assert calls not in drawn
+    card = str(import_module(f"desk.{desk}").render(view, translator("ro")))
+    assert "#7" in card
+    assert mention not in card

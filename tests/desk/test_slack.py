@@ -1,67 +1,74 @@
-"""The Slack desk against a server on loopback, with the real store and the real triage behind it."""
+"""The Slack desk against a server on loopback, with a real database and triage."""
 
 import asyncio
 
 import pytest
-from conftest import House
+from conftest import Harness
 from platforms.slack import APP_TOKEN, TOKEN, SlackServer
 
+from actions.perform import perform_chat_action
 from ascolto.demo.square import Square as SquareServer
+from cards import scheduled_digests
+from cards.card_sync import CardSync
+from cards.chat_actions import ActionQueue
+from cards.chat_views import DigestView
 from connections.http import session as http_session
 from connections.slack import Slack
 from connections.square import Square
 from desk.slack import SlackDesk
-from insights import digests
 from languages import translator
-from models.case import Case, CaseEvent, Reply
-from models.catalogue import Chat, Contents, Member
-from models.desk import CardPost, Chart, DeskEvent, Point
+from models.configuration import Chat, ConfigurationFile, Member
 from models.errors import Unauthorized, Unavailable
-from responders.square import SquareVoice
-from store import desks
-from triage import actions, clock, replying
-from triage.boards import Board
-from triage.publishing import Mouth
-from triage.viewing import DigestView
+from models.tables.action import QueuedAction
+from models.tables.card_placement import CardPlacement
+from models.tables.case import Case, CaseEvent
+from models.tables.digest import Chart, ChartPoint
+from models.tables.reply import Reply
+from publishing import approvals, replies
+from publishing.sending import ReplyPublisher
+from responders.square import SquareResponder
+from store.queued_actions import store_actions
+from triage import case_actions
+from triage.schedule import deadlines
 
 CHANNEL = "C1"
-ANA, BRUNO, STRANGER = "UANA", "UBRUNO", "UWHO"
+ANA, BRUNO, NON_MEMBER = "UANA", "UBRUNO", "UWHO"
 
 
 DIGEST = DigestView(
     lines=("Treni", "143 menzioni"),
-    chart=Chart(title="Treni", points=(Point("22 nov", 80, 20), Point("23 nov", 143, 61)), period=1, usual=0.25),
+    chart=Chart(
+        title="Treni", points=(ChartPoint("22 nov", 80, 20), ChartPoint("23 nov", 143, 61)), period=1, usual=0.25
+    ),
 )
 
 
 class Desk:
-    """The desk with its board, driven step by step."""
+    """The desk with its card sync and its action queue, driven step by step."""
 
-    def __init__(self, house: House, server: SlackServer, http) -> None:
-        self.house = house
+    def __init__(self, harness: Harness, server: SlackServer, http) -> None:
+        self.harness = harness
         self.server = server
         self.desk = SlackDesk(Slack("slack", TOKEN, APP_TOKEN, http, base_url=server.base_url))
-        self.board = Board(house.store, self.desk, house.checker)
-        self.heard = self.desk.actions(None)
+        self.sync = CardSync(harness.store, self.desk)
+        self.queue = ActionQueue(harness.store, self.desk, perform_chat_action, harness.checker)
+        self.batches = self.desk.actions(None)
 
-    async def redraw(self) -> None:
-        while await self.board.redraw(self.house.catalogue, self.house.now):
+    async def update_cards(self) -> None:
+        while await self.sync.update_cards(self.harness.configuration, self.harness.now):
             pass
 
-    async def listen(self) -> None:
+    async def receive(self) -> None:
         async with asyncio.timeout(5):
-            while not (did := await anext(self.heard)).actions:
+            while not (batch := await anext(self.batches)).actions:
                 pass
-        async with self.house.store.writing() as session:
-            await desks.write_actions(session, "slack", did.actions, self.house.now)
+        async with self.harness.store.writing() as session:
+            await store_actions(session, "slack", batch.actions, self.harness.now)
 
     async def act(self) -> None:
-        await self.listen()
-        await self.board.act(self.house.catalogue, self.house.now)
-        await self.redraw()
-
-    async def card(self) -> dict:
-        return self.server.last(CHANNEL)
+        await self.receive()
+        await self.queue.run_batch(self.harness.configuration, self.harness.now)
+        await self.update_cards()
 
 
 @pytest.fixture
@@ -71,123 +78,123 @@ async def server():
 
 
 @pytest.fixture
-async def desk(house: House, server: SlackServer):
-    await house.change_queue("trains", chats=(Chat(desk="slack", chat=CHANNEL),), language="it")
+async def desk(harness: Harness, server: SlackServer):
+    await harness.change_queue("trains", chats=(Chat(desk="slack", chat=CHANNEL),), language="it")
     members = (
         Member(slug="ana", name="Ana", identities={"slack": ANA}),
         Member(slug="bruno", name="Bruno", language="it", identities={"slack": BRUNO}),
     )
-    await house.apply(Contents(members=members))
+    await harness.apply(ConfigurationFile(members=members))
     async with http_session() as http:
-        desk = Desk(house, server, http)
+        desk = Desk(harness, server, http)
         await desk.desk.connect()
-        await anext(desk.heard)
+        await anext(desk.batches)
         await server.connected()
         yield desk
-        await desk.heard.aclose()
+        await desk.batches.aclose()
 
 
-def words(message: dict) -> str:
-    """All that a person reads of a message."""
-    pieces = [message.get("text", "")]
+def text_of(message: dict) -> str:
+    """All the text of a message."""
+    parts = [message.get("text", "")]
     for block in message.get("blocks", ()):
-        pieces.append(block.get("text", {}).get("text", ""))
+        parts.append(block.get("text", {}).get("text", ""))
         texts = (element["text"] for element in block.get("elements", ()))
-        pieces += [text["text"] if isinstance(text, dict) else text for text in texts]
-    return "\n".join(pieces)
+        parts += [text["text"] if isinstance(text, dict) else text for text in texts]
+    return "\n".join(parts)
 
 
-async def test_the_whole_walk_from_card_to_receipt(house: House, server: SlackServer, desk: Desk):
-    square = SquareServer(lambda: house.now)
+async def test_a_case_from_its_card_to_the_published_reply(harness: Harness, server: SlackServer, desk: Desk):
+    square = SquareServer(lambda: harness.now)
     await square.start()
-    said = square.post(id="p1", author="rita", text="Ferroviola in ritardo (-)")
-    case = await house.case("Ferroviola in ritardo (-)", native_id=said.id, url="https://square.example/posts/p1")
-    await desk.redraw()
+    post = square.post(id="p1", author="rita", text="Ferroviola in ritardo (-)")
+    case = await harness.case("Ferroviola in ritardo (-)", native_id=post.id, url="https://square.example/posts/p1")
+    await desk.update_cards()
     card = server.last(CHANNEL)
-    assert "#1 @rita" in words(card)
-    assert "Ferroviola in ritardo" in words(card)
+    assert "#1 @rita" in text_of(card)
+    assert "Ferroviola in ritardo" in text_of(card)
 
     await server.press(card, "👀", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).claimed_by == house.member("ana")
-    assert "Ana" in words(server.last(CHANNEL))
+    assert (await harness.get(Case, case.id)).claimed_by == harness.member("ana")
+    assert "Ana" in text_of(server.last(CHANNEL))
 
     await server.press(server.last(CHANNEL), "✍️", ANA)
     await desk.act()
-    [window] = server.windows
-    assert "ci scusiamo per il ritardo" in window["blocks"][0]["element"]["initial_value"]
+    [modal] = server.modals
+    assert "ci scusiamo per il ritardo" in modal["blocks"][0]["element"]["initial_value"]
 
-    await server.submit(window, "@rita ci scusiamo davvero: https://ferroviola.example/aiuto", ANA)
+    await server.submit(modal, "@rita ci scusiamo davvero: https://ferroviola.example/aiuto", ANA)
     await desk.act()
-    preview = server.whispers[-1]
+    preview = server.ephemerals[-1]
     assert (preview["user"], preview["channel"]) == (ANA, CHANNEL)
-    assert "@rita ci scusiamo davvero" in words(preview)
-    assert (await house.get(Case, case.id)).state == "claimed"
+    assert "@rita ci scusiamo davvero" in text_of(preview)
+    assert (await harness.get(Case, case.id)).state == "claimed"
 
     await server.press(preview, "✅", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "answering"
-    assert server.responded[-1][1] == {"delete_original": True}
+    assert (await harness.get(Case, case.id)).state == "publishing"
+    assert server.follow_ups[-1][1] == {"delete_original": True}
 
     await server.press(server.last(CHANNEL), "↩️", ANA)
     await desk.act()
-    [reply] = await house.all(Reply)
+    [reply] = await harness.all(Reply)
     assert reply.state == "draft"
-    await house.do(replying.approve, reply.id, reply.revision, house.member("ana"))
+    await harness.do(approvals.approve, reply.id, reply.revision, harness.member("ana"))
 
-    house.later(seconds=10)
+    harness.advance(seconds=10)
     async with http_session() as http:
-        await Mouth(house.store, SquareVoice(Square("square", square.url, http))).speak(house.catalogue, house.now)
-    await desk.redraw()
-    assert [p.text for p in square.said] == ["@rita ci scusiamo davvero: https://ferroviola.example/aiuto"]
-    assert square.said[0].url in words(server.last(CHANNEL))
+        await ReplyPublisher(harness.store, SquareResponder(Square("square", square.url, http))).publish_due(
+            harness.configuration, harness.now
+        )
+    await desk.update_cards()
+    assert [p.text for p in square.replies] == ["@rita ci scusiamo davvero: https://ferroviola.example/aiuto"]
+    assert square.replies[0].url in text_of(server.last(CHANNEL))
     assert len(server.messages) == 1, "the card was updated in place"
     await square.stop()
 
 
-async def test_what_is_told_is_acknowledged_only_after_it_was_written_down(
-    house: House, server: SlackServer, desk: Desk
-):
-    await house.case()
-    await desk.redraw()
+async def test_an_event_is_acknowledged_only_after_it_is_stored(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     envelope = await server.press(server.last(CHANNEL), "👀", ANA)
-    await desk.listen()
+    await desk.receive()
     assert envelope not in server.acknowledged
-    going_on = asyncio.ensure_future(anext(desk.heard))
+    resumed = asyncio.ensure_future(anext(desk.batches))
     await server.acked(envelope)
-    going_on.cancel()
-    await asyncio.gather(going_on, return_exceptions=True)
+    resumed.cancel()
+    await asyncio.gather(resumed, return_exceptions=True)
 
 
-async def test_a_retry_is_the_same_press(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_a_repeated_press_is_stored_once(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     card = server.last(CHANNEL)
-    await server.press(card, "👀", ANA, again="7.7")
+    await server.press(card, "👀", ANA, action_ts="7.7")
     await desk.act()
-    await server.press(card, "👀", ANA, again="7.7")
+    await server.press(card, "👀", ANA, action_ts="7.7")
     await desk.act()
-    assert len(await house.all(DeskEvent)) == 1
+    assert len(await harness.all(QueuedAction)) == 1
 
 
-async def test_a_strangers_click_is_answered_and_does_nothing(house: House, server: SlackServer, desk: Desk):
-    case = await house.case()
-    await desk.redraw()
-    await server.press(server.last(CHANNEL), "👀", STRANGER)
+async def test_a_button_press_by_a_non_member_is_refused(harness: Harness, server: SlackServer, desk: Desk):
+    case = await harness.case()
+    await desk.update_cards()
+    await server.press(server.last(CHANNEL), "👀", NON_MEMBER)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "waiting"
-    assert STRANGER in server.whispers[-1]["text"]
+    assert (await harness.get(Case, case.id)).state == "waiting"
+    assert NON_MEMBER in server.ephemerals[-1]["text"]
 
 
-async def test_the_second_is_told_who_was_first(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_the_second_member_to_claim_a_case_sees_who_was_first(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     card = server.last(CHANNEL)
     await server.press(card, "👀", ANA)
     await desk.act()
     await server.press(card, "👀", BRUNO)
     await desk.act()
-    assert "Ana" in server.whispers[-1]["text"]
+    assert "Ana" in server.ephemerals[-1]["text"]
 
 
 @pytest.mark.parametrize(
@@ -200,39 +207,39 @@ async def test_the_second_is_told_who_was_first(house: House, server: SlackServe
     ],
 )
 async def test_reactions_are_actions(
-    house: House, server: SlackServer, desk: Desk, name: str, state: str, sentiment: str
+    harness: Harness, server: SlackServer, desk: Desk, name: str, state: str, sentiment: str
 ):
-    case = await house.case()
-    await desk.redraw()
+    case = await harness.case()
+    await desk.update_cards()
     await server.react(server.last(CHANNEL), name, ANA)
     await desk.act()
-    case = await house.get(Case, case.id)
+    case = await harness.get(Case, case.id)
     assert (case.state, case.sentiment) == (state, sentiment)
 
 
-async def test_a_word_in_the_cards_thread_is_a_note_and_never_a_reply(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_a_message_in_a_cards_thread_is_an_internal_note(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     await server.reply_in_thread(server.last(CHANNEL), "l'ha già chiesto ieri", ANA)
     await desk.act()
-    assert [e.text for e in await house.all(CaseEvent, CaseEvent.kind == "noted")] == ["l'ha già chiesto ieri"]
-    assert await house.all(Reply) == []
-    assert "l'ha già chiesto ieri" in words(server.last(CHANNEL))
+    assert [e.text for e in await harness.all(CaseEvent, CaseEvent.kind == "noted")] == ["l'ha già chiesto ieri"]
+    assert await harness.all(Reply) == []
+    assert "l'ha già chiesto ieri" in text_of(server.last(CHANNEL))
 
 
-async def test_what_is_said_elsewhere_is_no_business_of_ours(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
-    await server.react({"channel": CHANNEL, "ts": "0.1"}, "eyes", STRANGER)
+async def test_reactions_and_messages_elsewhere_are_ignored(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
+    await server.react({"channel": CHANNEL, "ts": "0.1"}, "eyes", NON_MEMBER)
     await desk.act()
     await server.reply_in_thread({"channel": CHANNEL, "ts": "0.1"}, "pranzo?", ANA)
     await desk.act()
-    assert server.whispers == []
-    assert (await house.cases())[0].state == "waiting"
+    assert server.ephemerals == []
+    assert (await harness.cases())[0].state == "waiting"
 
 
 @pytest.mark.parametrize(
-    "words_of_a_stranger",
+    "text",
     [
         "<!channel> <@UANA> @everyone",
         "*grassetto* _corsivo_ `codice` ~via~",
@@ -240,12 +247,10 @@ async def test_what_is_said_elsewhere_is_no_business_of_ours(house: House, serve
         "> citazione & <b>",
     ],
 )
-async def test_a_strangers_words_are_only_words(
-    house: House, server: SlackServer, desk: Desk, words_of_a_stranger: str
-):
-    await house.case(f"Ferroviola {words_of_a_stranger} (-)", author="<!here>")
-    await desk.redraw()
-    shown = words(server.last(CHANNEL))
+async def test_an_authors_text_is_escaped(harness: Harness, server: SlackServer, desk: Desk, text: str):
+    await harness.case(f"Ferroviola {text} (-)", author="<!here>")
+    await desk.update_cards()
+    shown = text_of(server.last(CHANNEL))
     assert "<!" not in shown
     assert "<@" not in shown
     assert "<https://evil" not in shown
@@ -257,9 +262,9 @@ async def test_a_strangers_words_are_only_words(
     )
 
 
-async def test_what_is_malformed_is_passed_over(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_malformed_messages_are_skipped(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     for raw in (
         "x",
         "{}",
@@ -269,34 +274,36 @@ async def test_what_is_malformed_is_passed_over(house: House, server: SlackServe
     ):
         await server.frame(raw)
     forged = {"type": "block_actions", "user": {"id": ANA}, "actions": [{"value": "drop|tables|;|--|x"}]}
-    await server.tell("interactive", forged)
+    await server.send("interactive", forged)
     await server.press(server.last(CHANNEL), "👀", ANA)
     await desk.act()
-    assert (await house.cases())[0].state == "claimed"
+    assert (await harness.cases())[0].state == "claimed"
 
 
-async def test_a_card_that_somebody_deleted_is_shown_anew(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    await desk.redraw()
+async def test_a_deleted_card_is_posted_again(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case()
+    await desk.update_cards()
     server.messages.clear()
-    await house.do(actions.claim, 1, house.member("ana"))
-    await desk.redraw()
-    assert "Ana" in words(server.last(CHANNEL))
+    await harness.do(case_actions.claim, 1, harness.member("ana"))
+    await desk.update_cards()
+    assert "Ana" in text_of(server.last(CHANNEL))
 
 
-async def test_a_long_case_stays_within_the_limits(house: House, server: SlackServer, desk: Desk):
-    await house.case("Ferroviola (-) " + "<&>* parola " * 2000)
-    await desk.redraw()
-    [post] = await house.all(CardPost)
-    assert post.error is None
-    assert post.address
+async def test_a_long_case_stays_within_the_limits(harness: Harness, server: SlackServer, desk: Desk):
+    await harness.case("Ferroviola (-) " + "<&>* parola " * 2000)
+    await desk.update_cards()
+    [placement] = await harness.all(CardPlacement)
+    assert placement.error is None
+    assert placement.message_id
 
 
-async def test_limits_outages_and_rights(house: House, server: SlackServer, desk: Desk):
-    await house.case()
-    server.fails = [(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"})]
+async def test_rate_limits_revoked_tokens_and_closed_sockets_are_reported(
+    harness: Harness, server: SlackServer, desk: Desk
+):
+    await harness.case()
+    server.failures = [(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "7"})]
     with pytest.raises(Unavailable) as limited:
-        await desk.redraw()
+        await desk.update_cards()
     assert limited.value.retry_after == 7
     server.token = "another"
     with pytest.raises(Unauthorized, match="slack-manifest"):
@@ -304,69 +311,67 @@ async def test_limits_outages_and_rights(house: House, server: SlackServer, desk
     server.token = TOKEN
     await server.drop()
     with pytest.raises(Unavailable):
-        await desk.listen()
+        await desk.receive()
 
 
-async def test_a_socket_that_says_farewell_is_opened_anew_at_once(house: House, server: SlackServer, desk: Desk):
-    await server.say_farewell()
-    with pytest.raises(Unavailable) as ended:
-        await desk.listen()
-    assert ended.value.retry_after == 0.0
+async def test_a_requested_reconnect_happens_at_once(harness: Harness, server: SlackServer, desk: Desk):
+    await server.request_reconnect()
+    with pytest.raises(Unavailable) as closed:
+        await desk.receive()
+    assert closed.value.retry_after == 0.0
 
 
-async def test_without_the_apps_token_no_socket_opens(server: SlackServer):
+async def test_a_wrong_app_token_is_unauthorized(server: SlackServer):
     async with http_session() as http:
         desk = SlackDesk(Slack("slack", TOKEN, "xapp-wrong", http, base_url=server.base_url))
         with pytest.raises(Unauthorized):
             await anext(desk.actions(None))
 
 
-async def test_what_is_typed_after_ascolto_is_answered_to_who_typed_it(house: House, server: SlackServer, desk: Desk):
-    case = await house.case()
+async def test_the_ascolto_command_is_answered_to_its_sender(harness: Harness, server: SlackServer, desk: Desk):
+    case = await harness.case()
     typed = {"user_id": ANA, "channel_id": CHANNEL, "trigger_id": "t1", "command": "/ascolto", "text": "prossimo"}
-    await server.tell("slash_commands", typed)
+    await server.send("slash_commands", typed)
     await desk.act()
-    offered = server.whispers[-1]
+    offered = server.ephemerals[-1]
     assert (offered["user"], f"#{case.id} @rita" in offered["blocks"][0]["text"]["text"]) == (ANA, True)
     await server.press(offered, "👀", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "claimed"
-    await server.tell("slash_commands", {**typed, "trigger_id": "t2", "text": "quiet 22:00-07:00"})
+    assert (await harness.get(Case, case.id)).state == "claimed"
+    await server.send("slash_commands", {**typed, "trigger_id": "t2", "text": "quiet 22:00-07:00"})
     await desk.act()
-    assert "22:00-07:00" in server.whispers[-1]["text"]
+    assert "22:00-07:00" in server.ephemerals[-1]["text"]
 
 
-async def test_the_apps_home_shows_what_is_ones_own_late_and_waiting(house: House, server: SlackServer, desk: Desk):
-    case = await house.case()
+async def test_the_home_tab_shows_own_overdue_and_waiting_cases(harness: Harness, server: SlackServer, desk: Desk):
+    case = await harness.case()
     opened = {"event_id": "Ev1", "event": {"type": "app_home_opened", "user": ANA, "channel": "D1", "tab": "home"}}
-    await server.tell("events_api", opened)
+    await server.send("events_api", opened)
     await desk.act()
     texts = [block["text"]["text"] for block in server.homes[ANA]["blocks"]]
     assert len(texts) == 3
     assert f"#{case.id} @rita" in texts[2]
-    await server.tell("events_api", {"event_id": "Ev2", "event": {**opened["event"], "user": STRANGER}})
+    await server.send("events_api", {"event_id": "Ev2", "event": {**opened["event"], "user": NON_MEMBER}})
     await desk.act()
-    assert STRANGER in server.homes[STRANGER]["blocks"][0]["text"]["text"]
+    assert NON_MEMBER in server.homes[NON_MEMBER]["blocks"][0]["text"]["text"]
 
 
-async def test_a_digest_brings_its_chart_and_comes_without_where_the_app_may_not_upload(
-    house: House, server: SlackServer, desk: Desk
+async def test_a_digest_comes_with_its_chart_unless_the_app_may_not_upload(
+    harness: Harness, server: SlackServer, desk: Desk
 ):
     await desk.desk.show(DIGEST, CHANNEL, None, translator("it"))
-    [(channel, picture)] = server.shared
-    assert (channel, picture[:4]) == (CHANNEL, b"\x89PNG")
-    assert "143 menzioni" in words(server.last(CHANNEL))
-    server.fails = [(200, {"ok": False, "error": "missing_scope"}, {})]
+    [(channel, image)] = server.shared_files
+    assert (channel, image[:4]) == (CHANNEL, b"\x89PNG")
+    assert "143 menzioni" in text_of(server.last(CHANNEL))
+    server.failures = [(200, {"ok": False, "error": "missing_scope"}, {})]
     before = len(server.messages)
     await desk.desk.show(DIGEST, CHANNEL, None, translator("it"))
-    assert (len(server.shared), len(server.messages)) == (1, before + 1)
+    assert (len(server.shared_files), len(server.messages)) == (1, before + 1)
 
 
-async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_digest(
-    house: House, server: SlackServer, desk: Desk
-):
-    case = await house.case("Ferroviola in ritardo (-)")
-    await desk.redraw()
+async def test_undo_note_escalation_snooze_and_digest(harness: Harness, server: SlackServer, desk: Desk):
+    case = await harness.case("Ferroviola in ritardo (-)")
+    await desk.update_cards()
 
     def card() -> dict:
         return next(iter(server.messages.values()))
@@ -375,41 +380,41 @@ async def test_the_walk_goes_on_undone_noted_escalated_asleep_and_into_the_diges
     await desk.act()
     await server.press(card(), "✍️", ANA)
     await desk.act()
-    await server.submit(server.windows[-1], "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA)
+    await server.submit(server.modals[-1], "@rita ci scusiamo: https://ferroviola.example/aiuto", ANA)
     await desk.act()
-    await server.press(server.whispers[-1], "✅", ANA)
+    await server.press(server.ephemerals[-1], "✅", ANA)
     await desk.act()
     await server.press(card(), "↩️", ANA)
     await desk.act()
-    assert "claimed" in words(card()).replace("preso", "claimed")
+    assert translator("it")("claimed") in text_of(card())
     await server.reply_in_thread(card(), "ne ho parlato con il deposito", ANA)
     await desk.act()
-    assert "📝 ne ho parlato con il deposito" in words(card())
-    house.later(seconds=6)  # what a chat takes at once is spent
+    assert "📝 ne ho parlato con il deposito" in text_of(card())
+    harness.advance(seconds=6)  # the chat's rate limit is used up
     await server.press(card(), "⬆️", ANA)
     await desk.act()
-    assert "🚨" in words(server.last(CHANNEL))
-    house.later(seconds=6)  # what a chat takes at once is spent
+    assert "🚨" in text_of(server.last(CHANNEL))
+    harness.advance(seconds=6)  # the chat's rate limit is used up
     await server.press(card(), "💤", ANA)
     await desk.act()
-    await server.press(server.whispers[-1], "1 ", ANA)
+    await server.press(server.ephemerals[-1], "1 ", ANA)
     await desk.act()
-    assert (await house.get(Case, case.id)).state == "snoozed"
-    assert "→" in words(card())
-    house.later(hours=1)
-    await house.do(clock.tick)
-    assert (await house.get(Case, case.id)).state == "waiting"
-    house.now = house.now.replace(day=24, hour=8)
-    await house.do(digests.write_due)
-    await desk.redraw()
-    assert "• " in words(server.last(CHANNEL))
+    assert (await harness.get(Case, case.id)).state == "snoozed"
+    assert "→" in text_of(card())
+    harness.advance(hours=1)
+    await harness.do(deadlines.run_due)
+    assert (await harness.get(Case, case.id)).state == "waiting"
+    harness.now = harness.now.replace(day=24, hour=8)
+    await harness.do(scheduled_digests.write_due)
+    await desk.update_cards()
+    assert "• " in text_of(server.last(CHANNEL))
 
 
-async def test_a_draft_too_long_for_the_window_is_not_cut_to_fit(house: House, server: SlackServer, desk: Desk):
-    case = await house.case()
-    await house.do(replying.draft, case.id, house.member("ana"), "Ci scusiamo. " * 400)
-    await desk.redraw()
+async def test_a_draft_too_long_for_the_modal_is_not_truncated(harness: Harness, server: SlackServer, desk: Desk):
+    case = await harness.case()
+    await harness.do(replies.save_draft, case.id, harness.member("ana"), "Ci scusiamo. " * 400)
+    await desk.update_cards()
     await server.press(server.last(CHANNEL), "✍️", ANA)
     await desk.act()
-    assert server.windows == []
-    assert "desk web" in words(server.whispers[-1]) or "web desk" in words(server.whispers[-1])
+    assert server.modals == []
+    assert "desk web" in text_of(server.ephemerals[-1]) or "web desk" in text_of(server.ephemerals[-1])

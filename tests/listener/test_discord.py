@@ -5,14 +5,14 @@ from platforms.discord import DIRECT, FORUM, GENERAL, OWN, TOKEN, DiscordServer
 
 from connections.discord import Discord
 from listener import discord
-from listener.discord import DiscordEar
+from listener.discord import DiscordListener
 from models.errors import Unauthorized, Unavailable
-from models.post import Heard, Sought
+from models.incoming import ContextRequest, ListenerBatch
 
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("connections.discord.GATHERED", 0.05)
+def ready_quickly(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("connections.discord.GUILD_READY_TIMEOUT", 0.05)
 
 
 @pytest.fixture
@@ -21,206 +21,211 @@ async def server():
         yield server
 
 
-def ear_of(server: DiscordServer, token: str = TOKEN, **options) -> DiscordEar:
-    return DiscordEar(Discord("discord", token, api=server.api, gateway=server.gateway, **options))
+def listener_for(server: DiscordServer, token: str = TOKEN, **options) -> DiscordListener:
+    return DiscordListener(Discord("discord", token, api=server.api, gateway=server.gateway, **options))
 
 
 @pytest.fixture
-async def ear(server: DiscordServer):
-    ear = ear_of(server)
-    yield ear
-    await ear.close()
+async def listener(server: DiscordServer):
+    listener = listener_for(server)
+    yield listener
+    await listener.close()
 
 
-async def something(listening) -> Heard:
+async def next_batch(listening) -> ListenerBatch:
+    """The next batch that is not empty."""
     async with asyncio.timeout(10):
         while True:
-            heard = await anext(listening)
-            if heard.posts or heard.edits or heard.deletions:
-                return heard
+            batch = await anext(listening)
+            if batch.posts or batch.edits or batch.deletions:
+                return batch
 
 
-async def begun(ear: DiscordEar, server: DiscordServer, bookmark: str | None = None):
-    """Listens, and knows where every channel stands."""
-    listening = ear.listen(bookmark)
+async def start(listener: DiscordListener, server: DiscordServer, cursor: str | None = None):
+    """Listens until the first batch, whose cursor has the last message of every channel."""
+    listening = listener.listen(cursor)
     async with asyncio.timeout(10):
         first = await anext(listening)
     await server.connected()
     return listening, first
 
 
-async def test_messages_edits_and_deletions_are_heard(server: DiscordServer, ear: DiscordEar):
-    listening, _ = await begun(ear, server)
+async def test_messages_edits_and_deletions_are_received(server: DiscordServer, listener: DiscordListener):
+    listening, _ = await start(listener, server)
     message = await server.write("Ferroviola in ritardo")
-    [post] = (await something(listening)).posts
-    assert (post.native_id, post.text, post.author.handle, post.author.name, post.place) == (
+    [post] = (await next_batch(listening)).posts
+    assert (post.native_id, post.text, post.author.handle, post.author.name, post.channel) == (
         f"{GENERAL}:{message['id']}", "Ferroviola in ritardo", "rita", "Rita R.", GENERAL,
     )  # fmt: skip
-    await server.tell("MESSAGE_UPDATE", message)  # a preview of a link, not an edit
+    await server.send("MESSAGE_UPDATE", message)  # a link preview, not an edit
     await server.edit(message, "Ferroviola cancellato")
-    assert [p.text for p in (await something(listening)).edits] == ["Ferroviola cancellato"]
+    assert [p.text for p in (await next_batch(listening)).edits] == ["Ferroviola cancellato"]
     await server.delete(message)
-    assert [gone.native_id for gone in (await something(listening)).deletions] == [post.native_id]
+    assert [deletion.native_id for deletion in (await next_batch(listening)).deletions] == [post.native_id]
     await listening.aclose()
 
 
-async def test_what_answers_knows_what_it_answers(server: DiscordServer, ear: DiscordEar):
-    listening, _ = await begun(ear, server)
+async def test_a_reply_comes_with_the_message_it_answers(server: DiscordServer, listener: DiscordListener):
+    listening, _ = await start(listener, server)
     first = await server.write("il treno?")
-    await something(listening)
-    await server.write("in ritardo", under=first)
-    [post] = (await something(listening)).posts
-    assert (post.parent, [p.text for p in post.before]) == (f"{GENERAL}:{first['id']}", ["il treno?"])
+    await next_batch(listening)
+    await server.write("in ritardo", in_reply_to=first)
+    [post] = (await next_batch(listening)).posts
+    assert (post.parent, [p.text for p in post.earlier_posts]) == (f"{GENERAL}:{first['id']}", ["il treno?"])
     await listening.aclose()
 
 
-async def test_what_speaks_to_the_bot_is_known(server: DiscordServer, ear: DiscordEar):
-    listening, _ = await begun(ear, server)
-    own = server.make("?", OWN)
+async def test_messages_that_address_the_bot_are_marked(server: DiscordServer, listener: DiscordListener):
+    listening, _ = await start(listener, server)
+    own = server.add_message("?", OWN)
     await server.write("<@100> mi senti?", mentions=[OWN])
-    await server.write("no", under=own)
+    await server.write("no", in_reply_to=own)
     await server.write("in privato", channel=DIRECT)
     await server.write("tra noi")
     await server.write("noi", OWN)
     posts: list = []
     while len(posts) < 5:
-        posts += (await something(listening)).posts
-    assert [(p.to_us, p.ours) for p in posts] == [(True, False)] * 3 + [(False, False), (False, True)]
+        posts += (await next_batch(listening)).posts
+    assert [(p.addresses_us, p.ours) for p in posts] == [(True, False)] * 3 + [(False, False), (False, True)]
     assert posts[2].thread == DIRECT
     await listening.aclose()
 
 
-async def test_a_forums_post_is_one_thread(server: DiscordServer, ear: DiscordEar):
+async def test_a_forum_post_is_one_thread(server: DiscordServer, listener: DiscordListener):
     thread = server.open_thread("Rimborso")
-    listening, _ = await begun(ear, server)
+    listening, _ = await start(listener, server)
     await server.write("come si fa?", channel=thread)
-    [post] = (await something(listening)).posts
-    assert (post.thread, post.place) == (thread, FORUM)
+    [post] = (await next_batch(listening)).posts
+    assert (post.thread, post.channel) == (thread, FORUM)
     await listening.aclose()
 
 
-async def test_after_a_new_session_the_history_is_read(server: DiscordServer, ear: DiscordEar, monkeypatch):
+async def test_a_new_session_reads_the_history(server: DiscordServer, listener: DiscordListener, monkeypatch):
     monkeypatch.setattr(discord, "BATCH", 30)
-    listening, _ = await begun(ear, server)
+    listening, _ = await start(listener, server)
     await server.write("prima")
-    bookmark = (await something(listening)).bookmark
+    cursor = (await next_batch(listening)).cursor
     await listening.aclose()
     for n in range(120):
-        server.make(f"numero {n}")
-    listening = ear.listen(bookmark)
-    heard: list[str] = []
-    while len(heard) < 120:
-        heard += [p.text for p in (await something(listening)).posts]
+        server.add_message(f"numero {n}")
+    listening = listener.listen(cursor)
+    texts: list[str] = []
+    while len(texts) < 120:
+        texts += [p.text for p in (await next_batch(listening)).posts]
     await server.write("dopo")
-    assert [p.text for p in (await something(listening)).posts] == ["dopo"]
-    assert heard == [f"numero {n}" for n in range(120)]
+    assert [p.text for p in (await next_batch(listening)).posts] == ["dopo"]
+    assert texts == [f"numero {n}" for n in range(120)]
     await listening.aclose()
 
 
-async def test_a_lost_connection_is_resumed_with_edits_and_deletions(server: DiscordServer, ear: DiscordEar):
-    listening, _ = await begun(ear, server)
+async def test_a_lost_connection_is_resumed_with_its_edits(server: DiscordServer, listener: DiscordListener):
+    listening, _ = await start(listener, server)
     message = await server.write("prima")
-    await something(listening)
-    await server.ask_to_reconnect()
+    await next_batch(listening)
+    await server.request_reconnect()
     server._sockets.clear()
     await server.edit(message, "cambiato")
-    assert [p.text for p in (await something(listening)).edits] == ["cambiato"]
-    assert len(server.identified) == 1  # not a new session
+    assert [p.text for p in (await next_batch(listening)).edits] == ["cambiato"]
+    assert len(server.identifications) == 1  # not a new session
     await listening.aclose()
 
 
-async def test_an_invalid_session_begins_anew_and_reads_the_history(
-    server: DiscordServer, ear: DiscordEar, monkeypatch
+async def test_an_invalid_session_starts_a_new_one_and_reads_the_history(
+    server: DiscordServer, listener: DiscordListener, monkeypatch
 ):
-    listening, _ = await begun(ear, server)
+    listening, _ = await start(listener, server)
     await server.write("prima")
-    await something(listening)
-    server.forget_session()
-    await server.ask_to_reconnect()
+    await next_batch(listening)
+    server.invalidate_session()
+    await server.request_reconnect()
     server._sockets.clear()
-    server.make("durante")
-    assert [(p.text, p.origin) for p in (await something(listening)).posts] == [("durante", "backfill")]
-    assert len(server.identified) == 2
+    server.add_message("durante")
+    assert [(p.text, p.origin) for p in (await next_batch(listening)).posts] == [("durante", "backfill")]
+    assert len(server.identifications) == 2
     await listening.aclose()
 
 
-async def test_a_channel_that_we_may_not_read_keeps_nobody_from_the_others(server: DiscordServer, ear: DiscordEar):
+async def test_a_channel_that_the_bot_may_not_read_does_not_block_the_others(
+    server: DiscordServer, listener: DiscordListener
+):
     thread = server.open_thread("Riservato")
-    server.make("segreto", channel=thread)
-    listening, first = await begun(ear, server)
+    server.add_message("segreto", channel=thread)
+    listening, first = await start(listener, server)
     await listening.aclose()
-    server.make("segreto due", channel=thread)
+    server.add_message("segreto due", channel=thread)
     server.hidden.add(thread)
-    server.make("pubblico")
-    bookmark = first.bookmark.replace(f'"{GENERAL}":0', f'"{GENERAL}":1')
-    listening = ear.listen(bookmark)
-    assert [p.text for p in (await something(listening)).posts] == ["pubblico"]
+    server.add_message("pubblico")
+    cursor = first.cursor.replace(f'"{GENERAL}":0', f'"{GENERAL}":1')
+    listening = listener.listen(cursor)
+    assert [p.text for p in (await next_batch(listening)).posts] == ["pubblico"]
     await listening.aclose()
 
 
-async def test_send_to_triage_hands_a_message_over_and_says_so_when_it_is_written(server: DiscordServer):
-    ear = ear_of(server, message_content=False)
-    listening, _ = await begun(ear, server)
+async def test_send_to_triage_requests_a_case_and_is_confirmed_once_it_is_stored(server: DiscordServer):
+    listener = listener_for(server, message_content=False)
+    listening, _ = await start(listener, server)
     assert [(c["name"], c["type"]) for c in server.commands] == [("Send to triage", 3)]
-    await server.hand_over(server.make("non lo dice a noi"))
-    [post] = (await something(listening)).posts
-    assert (post.text, post.wanted) == ("non lo dice a noi", True)
+    await server.send_to_triage(server.add_message("non lo dice a noi"))
+    [post] = (await next_batch(listening)).posts
+    assert (post.text, post.case_requested) == ("non lo dice a noi", True)
     await asyncio.sleep(0.1)
-    assert [kind for kind, _ in server.said_to] == ["callback"]  # it is not written down yet
-    going_on = asyncio.ensure_future(anext(listening))
+    assert [kind for kind, _ in server.responses] == ["callback"]  # it is not stored yet
+    resumed = asyncio.ensure_future(anext(listening))
     async with asyncio.timeout(5):
-        while len(server.said_to) < 2:
+        while len(server.responses) < 2:
             await asyncio.sleep(0.01)
-    kind, body = server.said_to[1]
-    assert (kind, body["content"], body["flags"]) == ("followup", "It is in triage.", 64)
-    going_on.cancel()
-    await asyncio.gather(going_on, return_exceptions=True)
+    kind, body = server.responses[1]
+    assert (kind, body["content"], body["flags"]) == ("followup", "Sent to triage.", 64)
+    resumed.cancel()
+    await asyncio.gather(resumed, return_exceptions=True)
     await listening.aclose()
-    await ear.close()
+    await listener.close()
 
 
-async def test_without_the_content_intent_only_what_is_needed_is_asked_for(server: DiscordServer):
+async def test_without_message_content_the_intent_is_not_requested(server: DiscordServer):
     server.content_granted = False
     with pytest.raises(Unauthorized, match="message_content"):
-        await anext(ear_of(server).listen(None))
-    ear = ear_of(server, message_content=False)
-    listening, _ = await begun(ear, server)
+        await anext(listener_for(server).listen(None))
+    listener = listener_for(server, message_content=False)
+    listening, _ = await start(listener, server)
     await listening.aclose()
-    await ear.close()
+    await listener.close()
 
 
-async def test_a_revoked_token_needs_a_human(server: DiscordServer, ear: DiscordEar):
+async def test_a_revoked_token_is_unauthorized(server: DiscordServer, listener: DiscordListener):
     with pytest.raises(Unauthorized, match="token_env"):
-        await ear_of(server, "revoked").connect()
+        await listener_for(server, "revoked").connect()
     with pytest.raises(Unauthorized, match="token_env"):
-        await anext(ear_of(server, "revoked").listen(None))
+        await anext(listener_for(server, "revoked").listen(None))
 
 
-async def test_offline_at_the_start_is_unavailable(server: DiscordServer, ear: DiscordEar):
+async def test_a_server_that_is_down_at_the_start_is_unavailable(server: DiscordServer, listener: DiscordListener):
     await server.stop()
     with pytest.raises(Unavailable):
-        await ear.connect()
+        await listener.connect()
     with pytest.raises(Unavailable):
-        await anext(ear.listen(None))
+        await anext(listener.listen(None))
 
 
-async def test_a_field_that_cannot_be_read_ends_the_gateway_and_no_more(server: DiscordServer, ear: DiscordEar):
-    listening, first = await begun(ear, server)
+async def test_an_unreadable_field_ends_only_the_gateway(server: DiscordServer, listener: DiscordListener):
+    listening, first = await start(listener, server)
     await server.frame('{"op": 0, "s": 99, "t": "MESSAGE_CREATE", "d": {"id": "x"}}')
     with pytest.raises(Unavailable):
-        await something(listening)
-    server.make("intanto")
-    again = ear.listen(first.bookmark.replace(f'"{GENERAL}":0', f'"{GENERAL}":1'))
-    assert [p.text for p in (await something(again)).posts] == ["intanto"]
+        await next_batch(listening)
+    server.add_message("intanto")
+    again = listener.listen(first.cursor.replace(f'"{GENERAL}":0', f'"{GENERAL}":1'))
+    assert [p.text for p in (await next_batch(again)).posts] == ["intanto"]
     await again.aclose()
 
 
-async def test_a_gateway_that_is_gone_gives_no_sign_of_life(server: DiscordServer, ear: DiscordEar, monkeypatch):
-    monkeypatch.setattr(discord, "PULSE", 0.05)
-    listening, _ = await begun(ear, server)
+async def test_a_disconnected_gateway_yields_no_empty_batches(
+    server: DiscordServer, listener: DiscordListener, monkeypatch
+):
+    monkeypatch.setattr(discord, "HEARTBEAT", 0.05)
+    listening, _ = await start(listener, server)
     async with asyncio.timeout(2):
         assert (await anext(listening)).posts == ()
-    server.token = "another"  # so that it cannot come back
+    server.token = "another"  # so that it cannot reconnect
     await server.stop()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
@@ -228,8 +233,8 @@ async def test_a_gateway_that_is_gone_gives_no_sign_of_life(server: DiscordServe
                 await anext(listening)
 
 
-async def test_bots_notices_and_webhooks_are_nobody(server: DiscordServer, ear: DiscordEar):
-    listening, _ = await begun(ear, server)
+async def test_bots_notices_and_webhooks_are_ignored(server: DiscordServer, listener: DiscordListener):
+    listening, _ = await start(listener, server)
     await server.write("spam", {**OWN, "id": "300"})
     await server.write("è entrata", type=7)
     await server.write("github", webhook_id="9")
@@ -237,67 +242,69 @@ async def test_bots_notices_and_webhooks_are_nobody(server: DiscordServer, ear: 
     image = {"id": "1", "filename": "a.png", "size": 1, "url": "https://cdn.example/a.png", "content_type": "image/png",
              "proxy_url": "https://media.example/a.png"}  # fmt: skip
     await server.write("", attachments=[image])
-    [post] = (await something(listening)).posts
+    [post] = (await next_batch(listening)).posts
     assert [(m.kind, m.url, m.alt) for m in post.media] == [("image", "https://cdn.example/a.png", "a.png")]
     await listening.aclose()
 
 
-async def test_a_permalink_and_what_stands_around(server: DiscordServer, ear: DiscordEar):
-    server.make("prima")
-    message = server.make("Ferroviola?")
-    found = await ear.find(f"https://discord.com/channels/500/{GENERAL}/{message['id']}")
-    assert found is not None
-    assert found.text == "Ferroviola?"
-    assert await ear.find(f"https://discord.com/channels/500/{GENERAL}/1") is None
-    assert await ear.find("https://elsewhere.example/1/2/3") is None
-    sought = Sought(native_id=found.native_id, thread="", parent=None, author="200")
-    assert [p.text for p in (await ear.around(sought)).before] == ["prima"]
+async def test_a_permalink_is_found_with_its_context(server: DiscordServer, listener: DiscordListener):
+    server.add_message("prima")
+    message = server.add_message("Ferroviola?")
+    post = await listener.find(f"https://discord.com/channels/500/{GENERAL}/{message['id']}")
+    assert post is not None
+    assert post.text == "Ferroviola?"
+    assert await listener.find(f"https://discord.com/channels/500/{GENERAL}/1") is None
+    assert await listener.find("https://elsewhere.example/1/2/3") is None
+    request = ContextRequest(native_id=post.native_id, thread="", parent=None, author="200")
+    assert [p.text for p in (await listener.fetch_context(request)).earlier_posts] == ["prima"]
 
 
-async def test_where_the_bot_is_let_in_is_told(server: DiscordServer, ear: DiscordEar):
-    assert await ear.connect() is None
+async def test_a_bot_on_no_server_comes_with_its_invite_link(server: DiscordServer, listener: DiscordListener):
+    assert await listener.connect() is None
     server.on_a_server = False
-    other = ear_of(server)
+    other = listener_for(server)
     assert f"https://discord.com/oauth2/authorize?client_id={OWN['id']}" in (await other.connect() or "")
     await other.close()
 
 
-async def test_what_comes_while_servers_are_still_told_of_hides_nothing(
-    server: DiscordServer, ear: DiscordEar, monkeypatch
+async def test_a_message_received_before_the_history_does_not_hide_it(
+    server: DiscordServer, listener: DiscordListener, monkeypatch
 ):
-    server.make("prima")
-    listening, first = await begun(ear, server)
+    server.add_message("prima")
+    listening, first = await start(listener, server)
     await listening.aclose()
-    monkeypatch.setattr("connections.discord.GATHERED", 0.6)
-    missed = [server.make(f"durante {n}")["content"] for n in range(3)]
-    again = ear.listen(first.bookmark)
-    going_on = asyncio.ensure_future(something(again))
+    monkeypatch.setattr("connections.discord.GUILD_READY_TIMEOUT", 0.6)
+    missed = [server.add_message(f"durante {n}")["content"] for n in range(3)]
+    again = listener.listen(first.cursor)
+    pending = asyncio.ensure_future(next_batch(again))
     await server.connected()
     await asyncio.sleep(0.2)
     await server.write("dal vivo")
-    heard = [p.text for p in (await going_on).posts]
-    while not set(missed) <= set(heard):
-        heard += [p.text for p in (await something(again)).posts]
-    assert set(heard) == {*missed, "dal vivo"}
+    texts = [p.text for p in (await pending).posts]
+    while not set(missed) <= set(texts):
+        texts += [p.text for p in (await next_batch(again)).posts]
+    assert set(texts) == {*missed, "dal vivo"}
     await again.aclose()
 
 
-async def test_threads_and_conversations_of_the_break_are_read_too(server: DiscordServer, ear: DiscordEar):
-    listening, _ = await begun(ear, server)
+async def test_new_threads_and_direct_messages_are_read_after_an_outage(
+    server: DiscordServer, listener: DiscordListener
+):
+    listening, _ = await start(listener, server)
     await server.write("ciao", channel=DIRECT)
     await server.write("in generale")
-    bookmark = ""
-    heard: list[str] = []
-    while len(heard) < 2:
-        told = await something(listening)
-        heard, bookmark = heard + [p.text for p in told.posts], told.bookmark
+    cursor = ""
+    received = 0
+    while received < 2:
+        batch = await next_batch(listening)
+        received, cursor = received + len(batch.posts), batch.cursor
     await listening.aclose()
     thread = server.open_thread("Rimborso")
-    server.make("come si fa?", channel=thread)
-    server.make("ci sei?", channel=DIRECT)
-    again = ear.listen(bookmark)
+    server.add_message("come si fa?", channel=thread)
+    server.add_message("ci sei?", channel=DIRECT)
+    again = listener.listen(cursor)
     missed: list[str] = []
     while len(missed) < 2:
-        missed += [p.text for p in (await something(again)).posts]
+        missed += [p.text for p in (await next_batch(again)).posts]
     assert set(missed) == {"come si fa?", "ci sei?"}
     await again.aclose()

@@ -1,4 +1,4 @@
-"""The feed ear against a server that behaves as feeds do."""
+"""The feed listener with a server of feeds."""
 
 import asyncio
 from contextlib import suppress
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from platforms.server import Server
 
-from connections.guard import Fetcher
-from listener.feed import FeedEar, read_feed
+from connections.safe_fetch import Fetcher
+from listener.feed import FeedListener, read_feed
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
-from models.post import Heard
+from models.incoming import ListenerBatch
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -54,46 +54,46 @@ async def feed():
 
 
 @pytest.fixture
-async def ear(feed: Feed):
-    ear = FeedEar("news", f"{feed.url}/feed", 0.05, Fetcher(private=True), lambda: NOW)
-    yield ear
-    await ear.close()
+async def listener(feed: Feed):
+    listener = FeedListener("news", f"{feed.url}/feed", 0.05, Fetcher(private=True), lambda: NOW)
+    yield listener
+    await listener.close()
 
 
-async def hear(ear: FeedEar, bookmark: str | None = None) -> Heard:
-    listening = ear.listen(bookmark)
+async def next_batch(listener: FeedListener, cursor: str | None = None) -> ListenerBatch:
+    batches = listener.listen(cursor)
     try:
-        return await asyncio.wait_for(anext(listening), 5)
+        return await asyncio.wait_for(anext(batches), 5)
     finally:
-        await listening.aclose()
+        await batches.aclose()
 
 
-async def test_the_first_look_is_backfill_and_what_comes_after_is_live(feed: Feed, ear: FeedEar):
-    first = await hear(ear)
+async def test_without_a_cursor_entries_are_backfill_and_later_ones_live(feed: Feed, listener: FeedListener):
+    first = await next_batch(listener)
     assert [(p.native_id, p.origin, p.language) for p in first.posts] == [("127.0.0.1:1", "backfill", "it")]
     feed.body, feed.etag = rss(("1", "Ferroviola in ritardo"), ("2", "Ferroviola puntuale")), '"b"'
-    then = await hear(ear, first.bookmark)
-    assert [(p.native_id, p.origin) for p in then.posts] == [("127.0.0.1:2", "live")]
+    second = await next_batch(listener, first.cursor)
+    assert [(p.native_id, p.origin) for p in second.posts] == [("127.0.0.1:2", "live")]
 
 
-async def test_a_feed_that_has_not_changed_is_not_sent_again(feed: Feed, ear: FeedEar):
-    first = await hear(ear)
-    again = await hear(ear, first.bookmark)
-    assert (again.posts, feed.not_modified) == ((), 1)
+async def test_an_unchanged_feed_is_not_downloaded_again(feed: Feed, listener: FeedListener):
+    first = await next_batch(listener)
+    second = await next_batch(listener, first.cursor)
+    assert (second.posts, feed.not_modified) == ((), 1)
 
 
-async def test_a_changed_entry_is_an_edit(feed: Feed, ear: FeedEar):
-    first = await hear(ear)
+async def test_a_changed_entry_is_an_edit(feed: Feed, listener: FeedListener):
+    first = await next_batch(listener)
     feed.body, feed.etag = rss(("1", "Ferroviola cancellato")), '"b"'
-    then = await hear(ear, first.bookmark)
-    assert (then.posts, [p.text for p in then.edits]) == ((), ["Ferroviola cancellato"])
+    second = await next_batch(listener, first.cursor)
+    assert (second.posts, [p.text for p in second.edits]) == ((), ["Ferroviola cancellato"])
 
 
-async def test_nothing_is_heard_twice_across_a_restart(feed: Feed, ear: FeedEar):
-    first = await hear(ear)
+async def test_nothing_is_received_twice_after_a_restart(feed: Feed, listener: FeedListener):
+    first = await next_batch(listener)
     feed.etag = '"changed, though the entries have not"'
-    then = await hear(ear, first.bookmark)
-    assert (then.posts, then.edits) == ((), ())
+    second = await next_batch(listener, first.cursor)
+    assert (second.posts, second.edits) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -106,30 +106,30 @@ async def test_nothing_is_heard_twice_across_a_restart(feed: Feed, ear: FeedEar)
         (500, {}, Unavailable),
     ],
 )
-async def test_each_refusal_is_one_of_three(
-    feed: Feed, ear: FeedEar, status: int, headers: dict, kind: type[EdgeError]
+async def test_http_errors_become_edge_errors(
+    feed: Feed, listener: FeedListener, status: int, headers: dict, kind: type[EdgeError]
 ):
     feed.status, feed.headers = status, headers
     with pytest.raises(kind):
-        await ear.connect()
+        await listener.connect()
 
 
-async def test_a_page_that_is_no_feed_is_named(feed: Feed, ear: FeedEar):
+async def test_a_page_that_is_not_a_feed_is_rejected(feed: Feed, listener: FeedListener):
     feed.body = b"<!doctype html><html><body>Hello</body></html>"
     with pytest.raises(Rejected, match="is not a feed"):
-        await hear(ear)
+        await next_batch(listener)
 
 
-async def test_an_oversized_feed_is_dropped(feed: Feed, ear: FeedEar):
+async def test_a_feed_that_is_too_long_is_rejected(feed: Feed, listener: FeedListener):
     feed.body = rss(("1", "x" * 6_000_000))
     with pytest.raises(Rejected, match="longer than"):
-        await hear(ear)
+        await next_batch(listener)
 
 
-async def test_a_dead_server_is_unavailable(feed: Feed, ear: FeedEar):
+async def test_connecting_while_offline_raises_unavailable(feed: Feed, listener: FeedListener):
     await feed.stop()
     with pytest.raises(Unavailable):
-        await ear.connect()
+        await listener.connect()
 
 
 @pytest.mark.parametrize(
@@ -141,41 +141,41 @@ async def test_a_dead_server_is_unavailable(feed: Feed, ear: FeedEar):
         b"\xef\xbb\xbf" + rss(("1", "Ferroviola")),
     ],
 )
-def test_a_broken_feed_gives_what_can_be_read(body: bytes):
-    posts = read_feed(body, "https://news.example/feed", NOW, False)
+def test_a_malformed_feed_is_read_as_far_as_possible(body: bytes):
+    posts = read_feed(body, "https://news.example/feed", NOW, "live")
     assert [p.native_id for p in posts] == ["news.example:1"]
     assert "Ferroviola" in posts[0].text
 
 
-def test_entities_that_grow_without_end_do_not():
+def test_nested_entities_are_not_expanded():
     bomb = '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa">' + "".join(
         f'<!ENTITY {chr(98 + n)} "{("&" + chr(97 + n) + ";") * 10}">' for n in range(9)
     )
     item = "<item><guid>1</guid><title>&j;</title></item>"
     body = f'<?xml version="1.0"?>{bomb}]><rss version="2.0"><channel>{item}</channel></rss>'
     try:
-        posts = read_feed(body.encode(), "https://news.example/feed", NOW, False)
+        posts = read_feed(body.encode(), "https://news.example/feed", NOW, "live")
     except EdgeError:
         return
     assert sum(len(p.text) for p in posts) < 1_000_000
 
 
-def test_markup_and_scripts_are_left_behind():
+def test_markup_and_scripts_are_removed():
     atom = """<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>T</title><entry><id>tag:x,1</id>
     <title type="html">&lt;b&gt;Ferroviola&lt;/b&gt;</title><link href="javascript:alert(1)"/>
     <content type="html">&lt;p&gt;Ritardo &amp;amp; caos&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;</content>
     <author><name>&lt;i&gt;Ana&lt;/i&gt;</name></author></entry></feed>"""
-    [post] = read_feed(atom.encode(), "https://news.example/feed", NOW, False)
+    [post] = read_feed(atom.encode(), "https://news.example/feed", NOW, "live")
     assert post.text == "Ferroviola\nRitardo & caos"
     assert (post.url, post.author.handle) == ("", "Ana")
 
 
-def test_a_post_from_the_future_is_of_now():
+def test_a_time_in_the_future_becomes_now():
     future = rss(("1", "x")).replace(format_datetime(NOW).encode(), b"Mon, 01 Jan 2990 00:00:00 +0000")
-    assert read_feed(future, "https://news.example/feed", NOW, False)[0].created_at == NOW
+    assert read_feed(future, "https://news.example/feed", NOW, "live")[0].created_at == NOW
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_feed_or_an_error_of_ours(body: bytes):
+def test_any_bytes_are_a_feed_or_an_edge_error(body: bytes):
     with suppress(EdgeError):
-        read_feed(b'<?xml version="1.0"?><rss>' + body, "https://news.example/feed", NOW, False)
+        read_feed(b'<?xml version="1.0"?><rss>' + body, "https://news.example/feed", NOW, "live")

@@ -1,13 +1,11 @@
-import asyncio
-
 import pytest
 from platforms.reddit import CLIENT, REFRESH, SECRET, RedditServer
 
 from connections.http import session as http_session
 from connections.reddit import PAGE, Keys, Reddit
-from listener.reddit import RedditEar
+from listener.reddit import RedditListener
 from models.errors import Unauthorized, Unavailable
-from models.post import Heard, Sought
+from models.incoming import ContextRequest
 
 
 @pytest.fixture
@@ -16,55 +14,52 @@ async def server():
         yield server
 
 
-def reddit(server: RedditServer, http, *, keyed: bool, refresh: str = REFRESH) -> Reddit:
-    keys = Keys(CLIENT, SECRET, refresh) if keyed else None
+def connection_to(server: RedditServer, http, *, has_keys: bool, refresh_token: str = REFRESH) -> Reddit:
+    keys = Keys(CLIENT, SECRET, refresh_token) if has_keys else None
     return Reddit("reddit", http, site=server.url, api=server.url, keys=keys)
 
 
-@pytest.fixture(params=[False, True], ids=["feeds", "key"])
-async def ear(request: pytest.FixtureRequest, server: RedditServer):
-    """Everything that holds with and without a key."""
+@pytest.fixture(params=[False, True], ids=["feeds", "keys"])
+async def listener(request: pytest.FixtureRequest, server: RedditServer):
+    """For what is the same with and without keys."""
     async with http_session() as http:
-        ear = RedditEar(
-            reddit(server, http, keyed=request.param), subreddits=["italy"], search="ferroviola", interval=0.02
+        listener = RedditListener(
+            connection_to(server, http, has_keys=request.param),
+            subreddits=["italy"],
+            search="ferroviola",
+            interval=0.02,
         )
-        yield ear
-        await ear.close()
+        yield listener
+        await listener.close()
 
 
 @pytest.fixture
-async def keyed(server: RedditServer):
+async def listener_with_keys(server: RedditServer):
     async with http_session() as http:
-        ear = RedditEar(reddit(server, http, keyed=True), subreddits=["italy"], search="", interval=0.02)
-        yield ear
-        await ear.close()
+        listener = RedditListener(
+            connection_to(server, http, has_keys=True), subreddits=["italy"], search="", interval=0.02
+        )
+        yield listener
+        await listener.close()
 
 
-async def something(listening) -> Heard:
-    async with asyncio.timeout(5):
-        while True:
-            heard = await anext(listening)
-            if heard.posts or heard.edits:
-                return heard
-
-
-async def all_listings(ear: RedditEar, bookmark: str | None = None) -> tuple[list, list, str]:
-    """One look at every listing."""
-    listening = ear.listen(bookmark)
+async def all_listings(listener: RedditListener, cursor: str | None = None) -> tuple[list, list, str]:
+    """Reads every listing once: posts, edits and the new cursor."""
+    batches = listener.listen(cursor)
     posts, edits = [], []
-    for _ in ear._listings:
-        heard = await anext(listening)
-        posts += heard.posts
-        edits += heard.edits
-    await listening.aclose()
-    return posts, edits, heard.bookmark
+    for _ in listener._listings:
+        batch = await anext(batches)
+        posts += batch.posts
+        edits += batch.edits
+    await batches.aclose()
+    return posts, edits, batch.cursor
 
 
-async def test_posts_and_comments_are_heard_with_their_thread(server: RedditServer, ear: RedditEar):
-    _, _, bookmark = await all_listings(ear)
+async def test_posts_and_comments_are_received_with_their_thread(server: RedditServer, listener: RedditListener):
+    _, _, cursor = await all_listings(listener)
     post = server.post("Tre ore di ritardo & nessuna risposta", title="Treni")
-    server.post("anche a me", under=post["name"], author="gino")
-    posts, _, _ = await all_listings(ear, bookmark)
+    server.post("anche a me", in_reply_to=post["name"], author="gino")
+    posts, _, _ = await all_listings(listener, cursor)
     assert [(p.native_id, p.text, p.author.handle, p.thread, p.parent) for p in posts] == [
         (post["name"], "Treni\nTre ore di ritardo & nessuna risposta", "rita", post["name"], None),
         ("t1_3ea", "anche a me", "gino", post["name"], post["name"]),
@@ -72,98 +67,110 @@ async def test_posts_and_comments_are_heard_with_their_thread(server: RedditServ
     assert posts[0].url == f"{server.url}/r/italy/comments/{post['name'][3:]}/titolo/"
 
 
-async def test_the_first_look_is_the_past_and_nothing_comes_twice(server: RedditServer, ear: RedditEar):
+async def test_without_a_cursor_posts_are_backfill_and_nothing_comes_twice(
+    server: RedditServer, listener: RedditListener
+):
     server.post("prima", title="altro")
-    posts, _, bookmark = await all_listings(ear)
+    posts, _, cursor = await all_listings(listener)
     assert [p.origin for p in posts] == ["backfill"]
-    posts, edits, bookmark = await all_listings(ear, bookmark)
+    posts, edits, cursor = await all_listings(listener, cursor)
     assert (posts, edits) == ([], [])
 
 
-async def test_an_edit_is_heard(server: RedditServer, ear: RedditEar):
+async def test_an_edit_is_received(server: RedditServer, listener: RedditListener):
     post = server.post("in ritardo", title="altro")
-    _, _, bookmark = await all_listings(ear)
+    _, _, cursor = await all_listings(listener)
     post["selftext"] = "cancellato"
-    posts, edits, _ = await all_listings(ear, bookmark)
+    posts, edits, _ = await all_listings(listener, cursor)
     assert ([p.text for p in posts], [p.text for p in edits]) == ([], ["altro\ncancellato"])
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "wait"),
+    ("failure", "error", "wait"),
     [
         ((429, {"x-ratelimit-reset": "9"}), Unavailable, 9),
         ((429, {}), Unavailable, None),
         ((503, {}), Unavailable, None),
     ],
 )
-async def test_limits_and_failures_are_waited_out(server: RedditServer, answer, error, wait):
+async def test_limits_and_outages_are_unavailable(server: RedditServer, failure, error, wait):
     async with http_session() as http:
-        ear = RedditEar(reddit(server, http, keyed=False), subreddits=["italy"], search="", interval=1)
-        server.fails = [answer]
-        with pytest.raises(error) as refused:
-            await ear.connect()
-        assert refused.value.retry_after == wait
+        listener = RedditListener(
+            connection_to(server, http, has_keys=False), subreddits=["italy"], search="", interval=1
+        )
+        server.failures = [failure]
+        with pytest.raises(error) as raised:
+            await listener.connect()
+        assert raised.value.retry_after == wait
 
 
-async def test_a_private_subreddit_needs_a_human(server: RedditServer):
+async def test_a_private_subreddit_needs_the_operator(server: RedditServer):
     async with http_session() as http:
-        ear = RedditEar(reddit(server, http, keyed=False), subreddits=["segreto"], search="", interval=1)
-        server.fails = [(403, {})]
+        listener = RedditListener(
+            connection_to(server, http, has_keys=False), subreddits=["segreto"], search="", interval=1
+        )
+        server.failures = [(403, {})]
         with pytest.raises(Unauthorized, match="private"):
-            await ear.connect()
+            await listener.connect()
 
 
-async def test_a_revoked_key_needs_a_human(server: RedditServer):
+async def test_revoked_keys_need_the_operator(server: RedditServer):
     async with http_session() as http:
-        connection = reddit(server, http, keyed=True, refresh="revoked")
+        connection = connection_to(server, http, has_keys=True, refresh_token="revoked")
         with pytest.raises(Unauthorized, match="redditdev"):
-            await RedditEar(connection, subreddits=[], search="", interval=1).connect()
+            await RedditListener(connection, subreddits=[], search="", interval=1).connect()
         await connection.close()
 
 
-async def test_offline_at_the_start_is_unavailable(server: RedditServer, ear: RedditEar):
+async def test_connecting_while_offline_raises_unavailable(server: RedditServer, listener: RedditListener):
     await server.stop()
     with pytest.raises(Unavailable):
-        await ear.connect()
+        await listener.connect()
 
 
-async def test_what_is_no_feed_is_not_taken_for_one(server: RedditServer):
+async def test_a_response_that_is_not_a_feed_is_unavailable(server: RedditServer):
     async with http_session() as http:
         server._atom = lambda _things: __import__("aiohttp").web.Response(text="<html>blocked</html>")
-        ear = RedditEar(reddit(server, http, keyed=False), subreddits=["italy"], search="", interval=1)
+        listener = RedditListener(
+            connection_to(server, http, has_keys=False), subreddits=["italy"], search="", interval=1
+        )
         with pytest.raises(Unavailable):
-            await ear.connect()
+            await listener.connect()
 
 
-async def test_with_a_key_a_long_break_is_read_to_its_end(server: RedditServer, keyed: RedditEar):
+async def test_with_keys_every_page_is_read_after_a_long_interruption(
+    server: RedditServer, listener_with_keys: RedditListener
+):
     server.post("prima")
-    _, _, bookmark = await all_listings(keyed, None)
+    _, _, cursor = await all_listings(listener_with_keys, None)
     for n in range(PAGE + 30):
         server.post(f"numero {n}")
-    posts, _, _ = await all_listings(keyed, bookmark)
+    posts, _, _ = await all_listings(listener_with_keys, cursor)
     assert len(posts) == PAGE + 30
 
 
-async def test_what_is_written_to_us_and_what_we_write_are_known(server: RedditServer, keyed: RedditEar):
-    _, _, bookmark = await all_listings(keyed)
+async def test_the_inbox_and_our_own_comments_are_recognized(server: RedditServer, listener_with_keys: RedditListener):
+    _, _, cursor = await all_listings(listener_with_keys)
     post = server.post("Ferroviola?", author="gino")
-    server.post("certo", under=post["name"], author="ferroviola")
-    server.post("u/ferroviola mi sentite?", under=post["name"], to_us=True)
-    posts, _, _ = await all_listings(keyed, bookmark)
-    assert {(p.text, p.ours, p.to_us) for p in posts} == {
+    server.post("certo", in_reply_to=post["name"], author="ferroviola")
+    server.post("u/ferroviola mi sentite?", in_reply_to=post["name"], to_inbox=True)
+    posts, _, _ = await all_listings(listener_with_keys, cursor)
+    assert {(p.text, p.ours, p.addresses_us) for p in posts} == {
         ("Ferroviola\nFerroviola?", False, False), ("certo", True, False), ("u/ferroviola mi sentite?", False, False),
         ("u/ferroviola mi sentite?", False, True),
     }  # fmt: skip
 
 
-async def test_deletions_permalinks_and_what_stands_above_are_looked_up(server: RedditServer, keyed: RedditEar):
+async def test_deletions_permalinks_and_context_are_looked_up(server: RedditServer, listener_with_keys: RedditListener):
     post = server.post("il treno?", title="Treni")
-    one, two = (server.post(text, under=post["name"]) for text in ("in ritardo", "cancellato"))
+    one, two = (server.post(text, in_reply_to=post["name"]) for text in ("in ritardo", "cancellato"))
     two["body"] = two["author"] = "[deleted]"
-    await keyed.connect()
-    assert list(await keyed.gone([post["name"], one["name"], two["name"], "t1_zzz"])) == [two["name"], "t1_zzz"]
-    found = await keyed.find(f"https://www.reddit.com{one['permalink']}")
-    assert found is not None
-    assert found.text == "in ritardo"
-    sought = Sought(native_id=one["name"], thread=post["name"], parent=post["name"], author="rita")
-    assert [p.text for p in (await keyed.around(sought)).before] == ["Treni\nil treno?"]
+    await listener_with_keys.connect()
+    names = [post["name"], one["name"], two["name"], "t1_zzz"]
+    assert list(await listener_with_keys.find_deleted(names)) == [two["name"], "t1_zzz"]
+    comment = await listener_with_keys.find(f"https://www.reddit.com{one['permalink']}")
+    assert comment is not None
+    assert comment.text == "in ritardo"
+    request = ContextRequest(native_id=one["name"], thread=post["name"], parent=post["name"], author="rita")
+    context = await listener_with_keys.fetch_context(request)
+    assert [p.text for p in context.earlier_posts] == ["Treni\nil treno?"]

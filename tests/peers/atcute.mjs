@@ -1,4 +1,4 @@
-// Another client, likewise; it checks every event against its own schema and says where one is not as it should be.
+// The same with another client, which validates every event against its own schema and prints the errors.
 import WebSocket from "ws";
 globalThis.WebSocket ??= WebSocket;
 const { JetstreamSubscription } = await import("@atcute/jetstream");

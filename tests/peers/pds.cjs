@@ -1,5 +1,5 @@
-// A real Bluesky server (PDS) with a directory of identities of its own, on the port of the first argument; its data is in a
-// temporary folder. Needs node 22, which comes as a package.
+// A real Bluesky server (PDS) with its own identity directory, on the port of the first argument; its data is in a temporary
+// folder. Needs node 22, which is installed as a package.
 const { mkdtempSync } = require("node:fs");
 const { randomBytes } = require("node:crypto");
 const { Server } = require("node:net");
@@ -8,10 +8,10 @@ const { join } = require("node:path");
 const { PDS, envToCfg, envToSecrets, readEnv } = require("@atproto/pds");
 const plc = require("@did-plc/server");
 
-// Neither server can be told to listen on this machine alone.
+// Neither server has an option to listen on loopback only.
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (port, ...rest) {
-  return listen.call(this, Number(port), "127.0.0.1", ...rest.filter((one) => typeof one === "function"));
+  return listen.call(this, Number(port), "127.0.0.1", ...rest.filter((argument) => typeof argument === "function"));
 };
 
 async function main() {

@@ -1,4 +1,4 @@
-// Other people's Jetstream client, first wire: prints what it understood of the stream at the address of the first argument.
+// An independent client of Jetstream v1: prints the events of the stream at the URL of the first argument.
 import { Jetstream } from "@skyware/jetstream";
 import WebSocket from "ws";
 
@@ -8,11 +8,11 @@ const jetstream = new Jetstream({
   wantedCollections: ["app.bsky.feed.post"],
   cursor: Number(process.argv[3]) || undefined,
 });
-const say = (operation) => (event) =>
+const print = (operation) => (event) =>
   console.log(JSON.stringify([operation, event.did, event.commit.rkey, event.commit.record?.text ?? null]));
-jetstream.onCreate("app.bsky.feed.post", say("create"));
-jetstream.onUpdate("app.bsky.feed.post", say("update"));
-jetstream.onDelete("app.bsky.feed.post", say("delete"));
+jetstream.onCreate("app.bsky.feed.post", print("create"));
+jetstream.onUpdate("app.bsky.feed.post", print("update"));
+jetstream.onDelete("app.bsky.feed.post", print("delete"));
 jetstream.on("open", () => console.log("open"));
 jetstream.on("error", (error) => console.error(error));
 jetstream.start();

@@ -1,7 +1,7 @@
-"""Discord as https://discord.com/developers/docs describes it: REST, and a gateway with its ugly parts.
+"""Discord as https://discord.com/developers/docs describes it: REST, and the gateway with its edge cases.
 
-Hello, identify, ready, heartbeats, resume with what was missed, invalid session, reconnect, close codes; frames compressed as
-one stream where the client asks for that.
+Hello, identify, ready, heartbeats, resume with missed events, invalid session, reconnect, close codes; frames compressed as
+one stream where the client requests it.
 """
 
 import asyncio
@@ -40,10 +40,10 @@ class DiscordServer(Server):
                 web.put(f"{api}/applications/{{app}}/commands", self._commands),
                 web.get(f"{api}/channels/{{channel}}/messages", self._history),
                 web.get(f"{api}/channels/{{channel}}/messages/{{message}}", self._message),
-                web.post(f"{api}/channels/{{channel}}/messages", self._say),
-                web.post(f"{api}/channels/{{channel}}/threads", self._begin),
-                web.patch(f"{api}/channels/{{channel}}", self._change_channel),
-                web.patch(f"{api}/channels/{{channel}}/messages/{{message}}", self._change),
+                web.post(f"{api}/channels/{{channel}}/messages", self._post_message),
+                web.post(f"{api}/channels/{{channel}}/threads", self._start_thread),
+                web.patch(f"{api}/channels/{{channel}}", self._edit_channel),
+                web.patch(f"{api}/channels/{{channel}}/messages/{{message}}", self._edit_message),
                 web.post(f"{api}/interactions/{{id}}/{{token}}/callback", self._callback),
                 web.post(f"{api}/webhooks/{{app}}/{{token}}", self._followup),
             ]
@@ -53,19 +53,21 @@ class DiscordServer(Server):
         self.hidden: set[str] = set()
         """Channels whose messages the bot may not read."""
         self.threads: list[dict] = []
-        self.fails: list[tuple[int, dict, dict]] = []
+        self.failures: list[tuple[int, dict, dict]] = []
+        """Status, body and headers of the next REST responses."""
         self.on_a_server = True
-        self.lose_answer = False
+        self.lose_response = False
+        """Whether the connection breaks after the next reply is published."""
         self.content_granted = True
-        self.said_to: list[tuple[str, dict]] = []
+        self.responses: list[tuple[str, dict]] = []
+        """To interactions: ("callback" or "followup", body)."""
         self.commands: list[dict] = []
-        self.pictures: list[bytes] = []
+        self.images: list[bytes] = []
         self.archived: set[str] = set()
-        self.asked: list[str] = []
-        self.identified: list[dict] = []
+        self.identifications: list[dict] = []
         self._sockets: list[_Gateway] = []
         self._events: list[dict] = []
-        """What the session was told, by sequence number."""
+        """Of the session, by sequence number."""
         self._session = ""
         self._number = 0
         self._nonces: dict[str, dict] = {}
@@ -84,44 +86,47 @@ class DiscordServer(Server):
         self._number += 1
         return str((NOW - EPOCH + self._number * 1000) << 22)
 
-    def make(self, text: str, author: dict = RITA, channel: str = GENERAL, under: dict | None = None, **fields) -> dict:
+    def add_message(
+        self, text: str, author: dict = RITA, channel: str = GENERAL, in_reply_to: dict | None = None, **fields
+    ) -> dict:
+        """A message without its event, as if it had been posted while nothing was connected."""
         number = self.snowflake()
         message = {
             "id": number, "channel_id": channel, "author": author, "content": text, "timestamp": "2026-11-23T08:00:00+00:00",
             "edited_timestamp": None, "tts": False, "mention_everyone": False, "mentions": [], "mention_roles": [],
-            "attachments": [], "embeds": [], "pinned": False, "type": 19 if under else 0, "components": [], **fields,
+            "attachments": [], "embeds": [], "pinned": False, "type": 19 if in_reply_to else 0, "components": [], **fields,
         }  # fmt: skip
         if channel != DIRECT:
             message["guild_id"] = GUILD
-        if under:
-            message["message_reference"] = {"message_id": under["id"], "channel_id": channel, "guild_id": GUILD}
-            message["referenced_message"] = under
+        if in_reply_to:
+            message["message_reference"] = {"message_id": in_reply_to["id"], "channel_id": channel, "guild_id": GUILD}
+            message["referenced_message"] = in_reply_to
         self.messages[channel, number] = message
         return message
 
     async def write(
-        self, text: str, author: dict = RITA, channel: str = GENERAL, under: dict | None = None, **fields
+        self, text: str, author: dict = RITA, channel: str = GENERAL, in_reply_to: dict | None = None, **fields
     ) -> dict:
-        message = self.make(text, author, channel, under, **fields)
-        await self.tell("MESSAGE_CREATE", {**message, **({} if channel == DIRECT else {"member": _member()})})
+        message = self.add_message(text, author, channel, in_reply_to, **fields)
+        await self.send("MESSAGE_CREATE", {**message, **({} if channel == DIRECT else {"member": _member()})})
         return message
 
     async def edit(self, message: dict, text: str) -> None:
         message |= {"content": text, "edited_timestamp": "2026-11-23T08:01:00+00:00"}
-        await self.tell("MESSAGE_UPDATE", message)
+        await self.send("MESSAGE_UPDATE", message)
 
     async def delete(self, message: dict) -> None:
         del self.messages[message["channel_id"], message["id"]]
-        gone = {"id": message["id"], "channel_id": message["channel_id"], "guild_id": GUILD}
-        await self.tell("MESSAGE_DELETE", gone)
+        deleted = {"id": message["id"], "channel_id": message["channel_id"], "guild_id": GUILD}
+        await self.send("MESSAGE_DELETE", deleted)
 
-    async def hand_over(self, message: dict) -> None:
-        """A member picks "Send to triage" in the message's menu."""
+    async def send_to_triage(self, message: dict) -> None:
+        """A member chooses "Send to triage" in the message's menu."""
         number = self.snowflake()
         data = {"id": "1", "name": "Send to triage", "type": 3, "target_id": message["id"]}
         data["resolved"] = {"messages": {message["id"]: message}}
         channel = {"id": message["channel_id"], "type": 0, "permissions": "0"}
-        await self.tell(
+        await self.send(
             "INTERACTION_CREATE",
             {"id": number, "application_id": OWN["id"], "type": 2, "token": "it", "version": 1, "guild_id": GUILD,
              "channel_id": message["channel_id"], "channel": channel, "member": {**_member(), "user": RITA, "permissions": "0"},
@@ -129,7 +134,7 @@ class DiscordServer(Server):
              "data": data, "attachment_size_limit": 1},
         )  # fmt: skip
 
-    async def tell(self, kind: str, data: object) -> None:
+    async def send(self, kind: str, data: object) -> None:
         self._events.append({"op": 0, "s": len(self._events) + 1, "t": kind, "d": data})
         for socket in list(self._sockets):
             await socket.send(self._events[-1])
@@ -139,7 +144,7 @@ class DiscordServer(Server):
             await socket.raw(raw)
 
     async def drop(self, code: int = 1006) -> None:
-        """The connection breaks, or is closed with a code."""
+        """The connection is lost, or closed with a code."""
         for socket in list(self._sockets):
             self._sockets.remove(socket)
             if code == 1006:
@@ -147,12 +152,12 @@ class DiscordServer(Server):
             else:
                 await socket.socket.close(code=code)
 
-    async def ask_to_reconnect(self) -> None:
+    async def request_reconnect(self) -> None:
         for socket in list(self._sockets):
             await socket.send({"op": 7, "d": None})
 
-    def forget_session(self) -> None:
-        """What was told is forgotten: the next resume is an invalid session."""
+    def invalidate_session(self) -> None:
+        """The next attempt to resume gets an invalid session."""
         self._session = ""
 
     async def connected(self) -> None:
@@ -169,47 +174,47 @@ class DiscordServer(Server):
         async for message in socket.socket:
             if message.type is not WSMsgType.TEXT:
                 continue
-            said = json.loads(message.data)
-            match said["op"]:
+            frame = json.loads(message.data)
+            match frame["op"]:
                 case 1:
                     await socket.send({"op": 11})
                 case 2:
-                    if not await self._identify(socket, said["d"]):
+                    if not await self._identify(socket, frame["d"]):
                         break
                 case 6:
-                    await self._resume(socket, said["d"])
+                    await self._resume(socket, frame["d"])
         with suppress(ValueError):
             self._sockets.remove(socket)
         return socket.socket
 
-    async def _identify(self, socket: "_Gateway", asked: dict) -> bool:
-        self.identified.append(asked)
-        if asked["token"] != self.token:
+    async def _identify(self, socket: "_Gateway", fields: dict) -> bool:
+        self.identifications.append(fields)
+        if fields["token"] != self.token:
             await socket.socket.close(code=4004, message=b"Authentication failed.")
             return False
-        if asked["intents"] & (1 << 15) and not self.content_granted:
+        if fields["intents"] & (1 << 15) and not self.content_granted:
             await socket.socket.close(code=4014, message=b"Disallowed intent(s).")
             return False
-        self._session = f"session{len(self.identified)}"
+        self._session = f"session{len(self.identifications)}"
         self._events = []
         guild = {"id": GUILD, "unavailable": True}
         self._sockets.append(socket)
-        await self.tell(
+        await self.send(
             "READY",
             {"v": 10, "user": OWN, "guilds": [guild], "session_id": self._session, "resume_gateway_url": self.gateway,
              "application": {"id": OWN["id"], "flags": 0}},
         )  # fmt: skip
-        await self.tell("GUILD_CREATE", self._guild())
+        await self.send("GUILD_CREATE", self._guild())
         return True
 
-    async def _resume(self, socket: "_Gateway", asked: dict) -> None:
-        if asked["session_id"] != self._session:
+    async def _resume(self, socket: "_Gateway", fields: dict) -> None:
+        if fields["session_id"] != self._session:
             await socket.send({"op": 9, "d": False})
             return
         self._sockets.append(socket)
-        for event in self._events[asked["seq"] :]:
+        for event in self._events[fields["seq"] :]:
             await socket.send(event)
-        await self.tell("RESUMED", {})
+        await self.send("RESUMED", {})
 
     def _guild(self) -> dict:
         def last(channel: str) -> str | None:
@@ -246,141 +251,143 @@ class DiscordServer(Server):
 
     # REST.
 
-    def _refused(self, request: web.Request) -> web.Response | None:
-        self.asked.append(f"{request.method} {request.path.removeprefix('/api/v10')}")
+    def _failure(self, request: web.Request) -> web.Response | None:
         by_token = request.path.startswith(("/api/v10/webhooks/", "/api/v10/interactions/"))
         if request.headers.get("Authorization") != f"Bot {self.token}" and not by_token:
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
-        if self.fails:
-            status, body, headers = self.fails.pop(0)
+        if self.failures:
+            status, body, headers = self.failures.pop(0)
             return _json(body, status=status, headers=headers)
         return None
 
     async def _me(self, request: web.Request) -> web.Response:
-        return self._refused(request) or _json(OWN)
+        return self._failure(request) or _json(OWN)
 
     async def _guilds(self, request: web.Request) -> web.Response:
-        known = [{"id": GUILD, "name": "Ferroviola", "icon": None, "owner": False, "permissions": "0", "features": []}]
-        return self._refused(request) or _json(known if self.on_a_server else [])
+        guilds = [{"id": GUILD, "name": "Ferroviola", "icon": None, "owner": False, "permissions": "0", "features": []}]
+        return self._failure(request) or _json(guilds if self.on_a_server else [])
 
     async def _application(self, request: web.Request) -> web.Response:
-        known = {"id": OWN["id"], "name": "Ascolto", "icon": None, "description": "", "bot_public": False, "flags": 0,
-                 "bot_require_code_grant": False, "verify_key": "", "owner": RITA, "team": None, "summary": ""}  # fmt: skip
-        return self._refused(request) or _json(known)
+        application = {"id": OWN["id"], "name": "Ascolto", "icon": None, "description": "", "bot_public": False, "flags": 0,
+                       "bot_require_code_grant": False, "verify_key": "", "owner": RITA, "team": None, "summary": ""}  # fmt: skip
+        return self._failure(request) or _json(application)
 
     async def _commands(self, request: web.Request) -> web.Response:
         self.commands = await request.json()
-        made = [
+        created = [
             {**c, "id": str(n), "application_id": OWN["id"], "version": "1", "description": ""}
             for n, c in enumerate(self.commands, 1)
         ]
-        return self._refused(request) or _json(made)
+        return self._failure(request) or _json(created)
 
     async def _history(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]
         if channel in self.hidden:
             return _json({"message": "Missing Access", "code": 50001}, status=403)
         after, before = int(request.query.get("after", "0")), int(request.query.get("before", str(2**63)))
-        found = [m for (c, number), m in self.messages.items() if c == channel and after < int(number) < before]
-        found.sort(key=lambda message: int(message["id"]))
+        messages = [m for (c, number), m in self.messages.items() if c == channel and after < int(number) < before]
+        messages.sort(key=lambda message: int(message["id"]))
         limit = int(request.query.get("limit", "50"))
-        page = found[:limit] if "after" in request.query else found[-limit:]
-        return self._refused(request) or _json(page[::-1])
+        page = messages[:limit] if "after" in request.query else messages[-limit:]
+        return self._failure(request) or _json(page[::-1])
 
     async def _message(self, request: web.Request) -> web.Response:
-        found = self.messages.get((request.match_info["channel"], request.match_info["message"]))
+        message = self.messages.get((request.match_info["channel"], request.match_info["message"]))
         missing = _json({"message": "Unknown Message", "code": 10008}, status=404)
-        return self._refused(request) or (_json(found) if found else missing)
+        return self._failure(request) or (_json(message) if message else missing)
 
-    async def _say(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request):
-            return refused
+    async def _post_message(self, request: web.Request) -> web.Response:
+        if failure := self._failure(request):
+            return failure
         channel, body = request.match_info["channel"], await self._body(request)
         if "nonce" not in body:
-            return self._show(channel, body)
+            return self._show_card(channel, body)
         if len(body["content"]) > 2000:
             return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
-        under = self.messages.get((channel, str(body["message_reference"]["message_id"])))
-        if under is None:
+        parent = self.messages.get((channel, str(body["message_reference"]["message_id"])))
+        if parent is None:
             return _json({"message": "Invalid Form Body: Unknown message", "code": 50035}, status=400)
-        assert body["allowed_mentions"] == {"parse": [], "replied_user": False}, "somebody would be pinged"
+        assert body["allowed_mentions"] == {"parse": [], "replied_user": False}, "someone would be notified"
         assert body["enforce_nonce"]
         if body["nonce"] not in self._nonces:
-            self._nonces[body["nonce"]] = self.make(body["content"], OWN, channel, under)
-        if self.lose_answer:
-            self.lose_answer = False
+            self._nonces[body["nonce"]] = self.add_message(body["content"], OWN, channel, parent)
+        if self.lose_response:
+            self.lose_response = False
             request.transport.close()
         return _json(self._nonces[body["nonce"]])
 
     async def _body(self, request: web.Request) -> dict:
-        """JSON, or a form with a picture beside it."""
+        """JSON, or a form with an image."""
         if request.content_type != "multipart/form-data":
             return await request.json()
         form = await request.post()
-        self.pictures.append(form["files[0]"].file.read())
+        self.images.append(form["files[0]"].file.read())
         return json.loads(form["payload_json"])
 
-    async def _begin(self, request: web.Request) -> web.Response:
-        """A post in the forum begins with a message that bears the thread's own number."""
-        if refused := self._refused(request):
-            return refused
+    async def _start_thread(self, request: web.Request) -> web.Response:
+        """The first message of a forum post has the thread's id."""
+        if failure := self._failure(request):
+            return failure
         body = await request.json()
         if not 0 < len(body["name"]) <= 100 or request.match_info["channel"] != FORUM:
             return _json({"message": "Invalid Form Body", "code": 50035}, status=400)
-        if wrong := wrong_body(body["message"]):
-            return _json({"message": f"Invalid Form Body: {wrong}", "code": 50035}, status=400)
+        if reason := body_error(body["message"]):
+            return _json({"message": f"Invalid Form Body: {reason}", "code": 50035}, status=400)
         thread = self.open_thread(body["name"], OWN["id"])
-        message = {**self.make("", OWN, thread), **body["message"], "id": thread}
-        self.messages = {key: kept for key, kept in self.messages.items() if key[0] != thread}
+        message = {**self.add_message("", OWN, thread), **body["message"], "id": thread}
+        self.messages = {key: value for key, value in self.messages.items() if key[0] != thread}
         self.messages[thread, thread] = message
-        await self.tell("THREAD_CREATE", {**self.threads[-1], "newly_created": True})
+        await self.send("THREAD_CREATE", {**self.threads[-1], "newly_created": True})
         return _json({**self.threads[-1], "message": message})
 
-    async def _change_channel(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request):
-            return refused
+    async def _edit_channel(self, request: web.Request) -> web.Response:
+        if failure := self._failure(request):
+            return failure
         if (await request.json()).get("archived") is False:
             self.archived.discard(request.match_info["channel"])
         return _json({"id": request.match_info["channel"], "type": 11})
 
-    def _show(self, channel: str, body: dict, known: dict | None = None) -> web.Response:
-        """A desk's message: within the limits, pinging nobody."""
-        if wrong := wrong_body(body):
-            return _json({"message": f"Invalid Form Body: {wrong}", "code": 50035}, status=400)
+    def _show_card(self, channel: str, body: dict, message: dict | None = None) -> web.Response:
+        """A desk's message, within the limits; `message` is the one to update."""
+        if reason := body_error(body):
+            return _json({"message": f"Invalid Form Body: {reason}", "code": 50035}, status=400)
         shown = {"content": body["content"], "embeds": body.get("embeds", []), "components": body.get("components", [])}
-        if known is not None:
-            known |= shown
-            return _json(known)
-        return _json(self.make(body["content"], OWN, channel, **{k: v for k, v in shown.items() if k != "content"}))
+        if message is not None:
+            message |= shown
+            return _json(message)
+        return _json(
+            self.add_message(body["content"], OWN, channel, **{k: v for k, v in shown.items() if k != "content"})
+        )
 
-    async def _change(self, request: web.Request) -> web.Response:
-        known = self.messages.get((request.match_info["channel"], request.match_info["message"]))
-        if refused := self._refused(request):
-            return refused
-        if known is None:
+    async def _edit_message(self, request: web.Request) -> web.Response:
+        message = self.messages.get((request.match_info["channel"], request.match_info["message"]))
+        if failure := self._failure(request):
+            return failure
+        if message is None:
             return _json({"message": "Unknown Message", "code": 10008}, status=404)
         if request.match_info["channel"] in self.archived:
             return _json({"message": "Thread is archived", "code": 50083}, status=400)
-        return self._show(request.match_info["channel"], await request.json(), known)
+        return self._show_card(request.match_info["channel"], await request.json(), message)
 
     async def press(self, message: dict, label: str, user: dict, channel: str = GENERAL) -> None:
-        """A button by its words, under a message or in what was shown to one person."""
+        """Presses a button by its label, on a message or on an ephemeral response."""
         buttons = [button for row in message["components"] for button in row["components"]]
-        found = next(button for button in buttons if label in button["label"])
-        under = message if "id" in message else {**self.make("", OWN), **message}
-        where = {"channel_id": channel, "channel": {"id": channel, "type": 0, "permissions": "0"}}
-        await self._interact(user, 3, {"custom_id": found["custom_id"], "component_type": 2}, message=under, **where)
+        button = next(button for button in buttons if label in button["label"])
+        pressed_on = message if "id" in message else {**self.add_message("", OWN), **message}
+        location = {"channel_id": channel, "channel": {"id": channel, "type": 0, "permissions": "0"}}
+        data = {"custom_id": button["custom_id"], "component_type": 2}
+        await self._interact(user, 3, data, message=pressed_on, **location)
 
-    async def submit(self, window: dict, text: str, user: dict) -> None:
+    async def submit(self, modal: dict, text: str, user: dict) -> None:
         row = {"type": 1, "components": [{"type": 4, "custom_id": "text", "value": text}]}
-        await self._interact(user, 5, {"custom_id": window["custom_id"], "components": [row]})
+        await self._interact(user, 5, {"custom_id": modal["custom_id"], "components": [row]})
 
     async def command(self, data: dict, user: dict) -> None:
         await self._interact(user, 2, data)
 
     async def _interact(self, user: dict, kind: int, data: dict, **fields) -> None:
         number = self.snowflake()
-        await self.tell(
+        await self.send(
             "INTERACTION_CREATE",
             {"id": number, "application_id": OWN["id"], "type": kind, "token": f"token{number}", "version": 1, "guild_id": GUILD,
              "channel_id": GENERAL, "channel": {"id": GENERAL, "type": 0, "permissions": "0"}, "app_permissions": "0",
@@ -389,31 +396,31 @@ class DiscordServer(Server):
         )  # fmt: skip
 
     async def react(self, message: dict, emoji: str, user: dict) -> None:
-        place = {"message_id": message["id"], "channel_id": message["channel_id"], "guild_id": GUILD}
-        await self.tell(
+        location = {"message_id": message["id"], "channel_id": message["channel_id"], "guild_id": GUILD}
+        await self.send(
             "MESSAGE_REACTION_ADD",
-            {**place, "user_id": user["id"], "emoji": {"id": None, "name": emoji}, "member": {**_member(), "user": user},
+            {**location, "user_id": user["id"], "emoji": {"id": None, "name": emoji}, "member": {**_member(), "user": user},
              "burst": False, "type": 0, "message_author_id": OWN["id"]},
         )  # fmt: skip
 
     async def _callback(self, request: web.Request) -> web.Response:
-        self.said_to.append(("callback", await request.json()))
-        known = {
+        self.responses.append(("callback", await request.json()))
+        interaction = {
             "id": request.match_info["id"],
             "type": 2,
             "response_message_loading": True,
             "response_message_ephemeral": True,
         }
-        return self._refused(request) or _json({"interaction": known})
+        return self._failure(request) or _json({"interaction": interaction})
 
     async def _followup(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self.said_to.append(("followup", body))
-        return self._refused(request) or _json(self.make(body["content"], OWN, flags=64))
+        self.responses.append(("followup", body))
+        return self._failure(request) or _json(self.add_message(body["content"], OWN, flags=64))
 
 
 class _Gateway:
-    """One connection; compressed as one stream where that was asked for."""
+    """One connection; compressed as one stream where that is requested."""
 
     def __init__(self, request: web.Request) -> None:
         self.request = request
@@ -423,20 +430,20 @@ class _Gateway:
     async def open(self) -> None:
         await self.socket.prepare(self.request)
 
-    async def send(self, said: dict) -> None:
-        await self.raw(json.dumps(said))
+    async def send(self, frame: dict) -> None:
+        await self.raw(json.dumps(frame))
 
-    async def raw(self, said: str) -> None:
+    async def raw(self, text: str) -> None:
         with suppress(ConnectionError):
             if self._deflate is None:
-                await self.socket.send_str(said)
+                await self.socket.send_str(text)
             else:
-                packed = self._deflate.compress(said.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+                packed = self._deflate.compress(text.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
                 await self.socket.send_bytes(packed)
 
 
-def wrong_body(body: dict) -> str:
-    """What the real one would refuse of a message or of a window."""
+def body_error(body: dict) -> str:
+    """The reason for which Discord would reject a message; empty where it would not."""
     for embed in body.get("embeds", ()):
         if not 0 < len(embed["description"]) <= 4096 or len(embed.get("footer", {}).get("text", "")) > 2048:
             return "embeds"
@@ -450,15 +457,15 @@ def wrong_body(body: dict) -> str:
     if any(len(number) > 100 for number in ids) or any(not 0 < len(button["label"]) <= 80 for button in buttons):
         return "components"
     allowed = body["allowed_mentions"]
-    called = {f"<@{one}>" for one in allowed.get("users", ())}
-    assert allowed["parse"] == [] and called == set(body["content"].split()) & called, "somebody would be pinged"
+    notified = {f"<@{user}>" for user in allowed.get("users", ())}
+    assert allowed["parse"] == [] and notified == set(body["content"].split()) & notified, "someone would be notified"
     return "content" if len(body["content"]) > 2000 else ""
 
 
 def _json(body: object, status: int = 200, headers: dict | None = None) -> web.Response:
-    """With the very content type of Discord's, which the SDK compares."""
-    kind = {"Content-Type": "application/json"}
-    return web.Response(body=json.dumps(body).encode(), status=status, headers={**kind, **(headers or {})})
+    """With exactly Discord's content type, which the SDK compares."""
+    content_type = {"Content-Type": "application/json"}
+    return web.Response(body=json.dumps(body).encode(), status=status, headers={**content_type, **(headers or {})})
 
 
 def _member() -> dict:

@@ -1,6 +1,6 @@
-"""A Jetstream server as https://github.com/bluesky-social/jetstream describes it: both wires, cursors, replay, ugly parts.
+"""A Jetstream server as https://github.com/bluesky-social/jetstream describes it: both versions, cursors, replay, errors.
 
-On the second wire a cursor is a number, inclusive, or a time where it is 1e15 or more; one below `floor` is refused.
+In v2 a cursor is a sequence number, inclusive, or a time where it is 1e15 or more; one below `floor` is refused.
 """
 
 import asyncio
@@ -22,11 +22,12 @@ class Jetstream(Server):
         self.app.router.add_get("/xrpc/network.bsky.jetstream.subscribeEvents", self._subscribe)
         self.floor = 0
         self.events: list[dict] = []
-        self.asked: list[dict] = []
+        self.subscriptions: list[dict] = []
+        """Their parameters."""
         self.raw: list[str] = []
-        """Frames sent as they are to whoever is there."""
+        """Frames that are sent unchanged to every client."""
         self._sockets: set[web.WebSocketResponse] = set()
-        self._rung = asyncio.Event()
+        self._changed = asyncio.Event()
         self._time = 1_795_424_400_000_000
 
     @property
@@ -47,47 +48,47 @@ class Jetstream(Server):
             commit |= {"record": {"$type": COLLECTION, "createdAt": "2026-11-23T08:00:00Z", **record}, "cid": CID}
         event = {"did": did, "time_us": self._time, "kind": "commit", "commit": commit}
         self.events.append(event)
-        self._ring()
+        self._notify()
         return event
 
     def frame(self, raw: str) -> None:
         self.raw.append(raw)
-        self._ring()
+        self._notify()
 
     async def drop(self) -> None:
-        """The connection breaks in the middle."""
+        """Closes all connections."""
         for socket in list(self._sockets):
             await socket.close()
 
-    def _ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _subscribe(self, request: web.Request) -> web.WebSocketResponse:
-        self.asked.append(dict(request.query))
-        counts = request.path.endswith("subscribeEvents")
+        self.subscriptions.append(dict(request.query))
+        is_v2 = request.path.endswith("subscribeEvents")
         cursor = int(request.query.get("cursor") or 0)
-        if counts and 0 < cursor < self.floor:
+        if is_v2 and 0 < cursor < self.floor:
             return web.json_response({"error": "CursorTooOld", "message": f"the floor is {self.floor}"}, status=400)
-        socket = web.WebSocketResponse(max_msg_size=0, protocols=("xrpc.v1.json",) if counts else ())
+        socket = web.WebSocketResponse(max_msg_size=0, protocols=("xrpc.v1.json",) if is_v2 else ())
         await socket.prepare(request)
         self._sockets.add(socket)
         if request.query.get("requireHello") == "true":
             await socket.receive()
         sent = 0 if cursor else len(self.events)
-        raw = len(self.raw)
+        raw_sent = len(self.raw)
         closing = asyncio.ensure_future(self._until_closed(socket))
         try:
             while not socket.closed:
-                rung = self._rung
+                changed = self._changed
                 for seq, event in enumerate(self.events[sent:], sent + 1):
-                    if (seq >= cursor) if counts and cursor < 1e15 else event["time_us"] > cursor:
-                        await socket.send_str(json.dumps(_counted(event, seq) if counts else event))
+                    if (seq >= cursor) if is_v2 and cursor < 1e15 else event["time_us"] > cursor:
+                        await socket.send_str(json.dumps(_to_v2(event, seq) if is_v2 else event))
                 sent = len(self.events)
-                for frame in self.raw[raw:]:
+                for frame in self.raw[raw_sent:]:
                     await socket.send_str(frame)
-                raw = len(self.raw)
-                waiting = asyncio.ensure_future(rung.wait())
+                raw_sent = len(self.raw)
+                waiting = asyncio.ensure_future(changed.wait())
                 await asyncio.wait({waiting, closing}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
         except ConnectionError:
@@ -103,8 +104,7 @@ class Jetstream(Server):
                 return
 
 
-def _counted(event: dict, seq: int) -> dict:
-    """An event as the second wire tells it."""
+def _to_v2(event: dict, seq: int) -> dict:
     time = datetime.fromtimestamp(event["time_us"] / 1e6, UTC).isoformat().replace("+00:00", "Z")
     kind = f"network.bsky.jetstream.subscribeEvents#{event['kind']}"
     payload = {"$type": kind, "seq": seq, "did": event["did"], "time": time, "witnessedAt": time, **event["commit"]}

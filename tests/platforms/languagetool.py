@@ -1,4 +1,4 @@
-"""A LanguageTool server as https://languagetool.org/http-api/ describes it: it knows one mistake."""
+"""A LanguageTool server as https://languagetool.org/http-api/ describes it, which finds one mistake."""
 
 import asyncio
 
@@ -12,21 +12,21 @@ class LanguageToolServer(Server):
     def __init__(self) -> None:
         super().__init__()
         self.app.router.add_post("/v2/check", self._check)
-        self.asked: list[dict] = []
-        self.slow = 0.0
-        """Seconds before it answers."""
+        self.requests: list[dict] = []
+        self.delay = 0.0
+        """Seconds before it responds."""
 
     async def _check(self, request: web.Request) -> web.Response:
-        await asyncio.sleep(self.slow)
+        await asyncio.sleep(self.delay)
         form = dict(await request.post())
-        self.asked.append(form)
-        text, matches, at = form["text"], [], form["text"].find(WRONG)
-        if at >= 0:
+        self.requests.append(form)
+        text, matches, start = form["text"], [], form["text"].find(WRONG)
+        if start >= 0:
             matches.append(
                 {
-                    "message": "Manca l'apostrofo.", "shortMessage": "", "offset": len(text[:at].encode("utf-16-le")) // 2,
+                    "message": "Manca l'apostrofo.", "shortMessage": "", "offset": len(text[:start].encode("utf-16-le")) // 2,
                     "length": len(WRONG), "replacements": [{"value": RIGHT}], "sentence": text,
-                    "context": {"text": text, "offset": at, "length": len(WRONG)}, "type": {"typeName": "Other"},
+                    "context": {"text": text, "offset": start, "length": len(WRONG)}, "type": {"typeName": "Other"},
                     "rule": {"id": "X", "description": "", "issueType": "grammar", "category": {"id": "G", "name": ""}},
                 }
             )  # fmt: skip

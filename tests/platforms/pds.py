@@ -14,18 +14,19 @@ class Pds(Server):
         self.app.router.add_route("*", "/xrpc/{method}", self._xrpc)
         self.records: dict[tuple[str, str], dict] = {}
         self.calls: list[str] = []
-        self.fails: list[tuple[int, dict, dict]] = []
-        """Next answers to createRecord: (status, body, headers)."""
-        self.lose_answer = False
+        self.failures: list[tuple[int, dict, dict]] = []
+        """Status, body and headers of the next responses to createRecord."""
+        self.lose_response = False
+        """Whether the connection breaks after the next record is created."""
         self.tokens = 0
         self.expired: set[str] = set()
-        self.refuses = False
-        self.limit: tuple[dict, ...] = ()
-        """Headers of the next answer, which is a 429."""
+        self.rejects_logins = False
+        self.rate_limit: tuple[dict, ...] = ()
+        """Headers of the next response, which is a 429."""
         self.followers: dict[str, int] = {}
         self.notifications: list[dict] = []
 
-    def have(self, did: str, rkey: str, text: str, reply: dict | None = None) -> str:
+    def add_post(self, did: str, rkey: str, text: str, reply: dict | None = None) -> str:
         record = {"text": text, "createdAt": "2026-11-23T08:00:00Z", **({"reply": reply} if reply else {})}
         self.records[did, rkey] = record
         return f"at://{did}/app.bsky.feed.post/{rkey}"
@@ -36,10 +37,10 @@ class Pds(Server):
     async def _xrpc(self, request: web.Request) -> web.Response:
         method = request.match_info["method"].rpartition(".")[2]
         self.calls.append(method)
-        if self.limit:
-            headers, self.limit = self.limit[0], ()
+        if self.rate_limit:
+            headers, self.rate_limit = self.rate_limit[0], ()
             return web.json_response({"error": "RateLimitExceeded", "message": ""}, status=429, headers=headers)
-        if self.refuses:
+        if self.rejects_logins:
             return _error(401, "AuthenticationRequired", "Invalid identifier or password")
         if method in ("createSession", "refreshSession", "getPosts", "getPostThread", "getProfile"):
             return await getattr(self, f"_{method}")(request)
@@ -70,12 +71,12 @@ class Pds(Server):
         return web.json_response({"did": DID, "handle": HANDLE, **jwts})
 
     async def _getPosts(self, request: web.Request) -> web.Response:
-        found = []
+        posts = []
         for uri in request.query.getall("uris"):
             did, _, rkey = uri.removeprefix("at://").replace("/app.bsky.feed.post/", "|").partition("|")
             if (did, rkey) in self.records:
-                found.append(self._view(did, rkey))
-        return web.json_response({"posts": found})
+                posts.append(self._view(did, rkey))
+        return web.json_response({"posts": posts})
 
     def _view(self, did: str, rkey: str) -> dict:
         author = {"did": did, "handle": "rita.example", "displayName": "Rita"}
@@ -96,13 +97,13 @@ class Pds(Server):
 
     async def _getProfile(self, request: web.Request) -> web.Response:
         did = request.query["actor"]
-        known = {
+        profile = {
             "did": did,
             "handle": "rita.example",
             "displayName": "Rita",
             "followersCount": self.followers.get(did, 0),
         }
-        return web.json_response(known)
+        return web.json_response(profile)
 
     def notify(self, reason: str, did: str, rkey: str) -> None:
         self.notifications.insert(0, {**self._view(did, rkey), "reason": reason, "isRead": False})
@@ -119,15 +120,15 @@ class Pds(Server):
         return web.json_response({"uri": uri, "cid": f"cid-{rkey}", "value": record})
 
     async def _createRecord(self, request: web.Request) -> web.Response:
-        if self.fails:
-            status, body, headers = self.fails.pop(0)
+        if self.failures:
+            status, body, headers = self.failures.pop(0)
             return web.Response(status=status, text=json.dumps(body), headers=headers)
         body = await request.json()
         assert (body["repo"], body["collection"]) == (DID, "app.bsky.feed.post")
-        assert (DID, body["rkey"]) not in self.records, "said twice"
+        assert (DID, body["rkey"]) not in self.records, "published twice"
         self.records[DID, body["rkey"]] = body["record"]
-        if self.lose_answer:
-            self.lose_answer = False
+        if self.lose_response:
+            self.lose_response = False
             request.transport.close()
         return web.json_response({"uri": f"at://{DID}/app.bsky.feed.post/{body['rkey']}", "cid": "cid-new"})
 

@@ -21,15 +21,18 @@ class RedditServer(Server):
                 web.post("/api/v1/access_token", self._token), get("/api/v1/me", self._me),
                 get("/r/{where}/{kind}", self._listing),
                 get("/search", self._search), get("/message/inbox", self._inbox), get("/api/info", self._info),
-                get("/user/{name}/comments", self._comments_of), web.post("/api/comment", self._say),
+                get("/user/{name}/comments", self._comments_of), web.post("/api/comment", self._create),
             ]
         )  # fmt: skip
         self.things: dict[str, dict] = {}
-        self.to_us: list[str] = []
-        self.fails: list[tuple[int, dict]] = []
-        self.refresh = REFRESH
+        self.inbox: list[str] = []
+        self.failures: list[tuple[int, dict]] = []
+        """Status and headers of the next responses."""
+        self.refresh_token = REFRESH
         self.expired = False
-        self.lose_answer = False
+        """Whether access tokens are rejected."""
+        self.lose_response = False
+        """Whether the connection breaks after the next comment is published."""
         self.locked: set[str] = set()
         self._next = 1000
 
@@ -38,50 +41,50 @@ class RedditServer(Server):
     def post(
         self,
         text: str,
-        under: str | None = None,
+        in_reply_to: str | None = None,
         author: str = "rita",
         title: str = "Ferroviola",
         *,
-        to_us: bool = False,
+        to_inbox: bool = False,
     ) -> dict:
+        """A post, or with `in_reply_to` a comment."""
         self._next += 1
-        name = f"{'t1' if under else 't3'}_{self._next:x}"
-        link = self.things[under]["link_id"] if under in self.things else name
-        tail = f"{name[3:]}/" if under else ""
+        name = f"{'t1' if in_reply_to else 't3'}_{self._next:x}"
+        link = self.things[in_reply_to]["link_id"] if in_reply_to in self.things else name
+        tail = f"{name[3:]}/" if in_reply_to else ""
         thing = {
             "name": name, "author": author, "link_id": link, "created_utc": time.time() + self._next / 1000,
             "permalink": f"/r/italy/comments/{link[3:]}/titolo/{tail}",
-            **({"body": text, "parent_id": under} if under else {"title": title, "selftext": text}),
+            **({"body": text, "parent_id": in_reply_to} if in_reply_to else {"title": title, "selftext": text}),
         }  # fmt: skip
         self.things[name] = thing
-        if to_us:
-            self.to_us.append(name)
+        if to_inbox:
+            self.inbox.append(name)
         return thing
 
     # Feeds.
 
-    def _refused(self) -> web.Response | None:
+    def _failure(self) -> web.Response | None:
+        challenge = {"WWW-Authenticate": 'Bearer realm="reddit", error="invalid_token"'}
         if self.expired:
-            return web.Response(
-                status=401, headers={"WWW-Authenticate": 'Bearer realm="reddit", error="invalid_token"'}
-            )
-        if self.fails:
-            status, headers = self.fails.pop(0)
-            known = {"WWW-Authenticate": 'Bearer realm="reddit", error="invalid_token"'} if status == 401 else {}
-            return web.Response(status=status, headers={**known, **headers}, text="{}", content_type="application/json")
+            return web.Response(status=401, headers=challenge)
+        if self.failures:
+            status, headers = self.failures.pop(0)
+            headers = {**(challenge if status == 401 else {}), **headers}
+            return web.Response(status=status, headers=headers, text="{}", content_type="application/json")
         return None
 
     async def _feed(self, request: web.Request) -> web.Response:
-        return self._refused() or self._atom(self._of_kind(request.match_info["kind"])[: int(request.query["limit"])])
+        return self._failure() or self._atom(self._of_kind(request.match_info["kind"])[: int(request.query["limit"])])
 
     async def _search_feed(self, request: web.Request) -> web.Response:
-        return self._refused() or self._atom(self._found(request.query["q"])[: int(request.query["limit"])])
+        return self._failure() or self._atom(self._matching(request.query["q"])[: int(request.query["limit"])])
 
     def _of_kind(self, kind: str) -> list[dict]:
-        wanted = "t3_" if kind == "new" else "t1_"
-        return [thing for name, thing in reversed(self.things.items()) if name.startswith(wanted)]
+        prefix = "t3_" if kind == "new" else "t1_"
+        return [thing for name, thing in reversed(self.things.items()) if name.startswith(prefix)]
 
-    def _found(self, words: str) -> list[dict]:
+    def _matching(self, words: str) -> list[dict]:
         return [
             t for t in reversed(self.things.values()) if words in (t.get("selftext", "") + t.get("title", "")).lower()
         ]
@@ -89,7 +92,7 @@ class RedditServer(Server):
     def _atom(self, things: list[dict]) -> web.Response:
         entries = []
         for thing in things:
-            at = datetime.fromtimestamp(thing["created_utc"], UTC).isoformat()
+            created_at = datetime.fromtimestamp(thing["created_utc"], UTC).isoformat()
             text = escape(thing.get("body", thing.get("selftext", "")))
             html = (
                 f'<!-- SC_OFF --><div class="md"><p>{text}</p></div><!-- SC_ON --> submitted by <a href="x">/u/rita</a>'
@@ -98,7 +101,7 @@ class RedditServer(Server):
             entries.append(
                 f"<entry><author><name>/u/{thing['author']}</name></author><id>{thing['name']}</id>"
                 f'<content type="html">{escape(html)}</content><link href="{self.url}{thing["permalink"]}" />'
-                f"<updated>{at}</updated><published>{at}</published><title>{escape(title)}</title></entry>"
+                f"<updated>{created_at}</updated><published>{created_at}</published><title>{escape(title)}</title></entry>"
             )
         feed = (
             f'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>r</title>{"".join(entries)}</feed>'
@@ -110,7 +113,7 @@ class RedditServer(Server):
     async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
         login = "Basic " + b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
-        if (request.headers["Authorization"], form["refresh_token"]) != (login, self.refresh):
+        if (request.headers["Authorization"], form["refresh_token"]) != (login, self.refresh_token):
             return web.json_response({"error": "invalid_grant"}, status=400)
         return web.json_response({"access_token": "at", "expires_in": 3600, "scope": "*", "token_type": "bearer"})
 
@@ -120,19 +123,19 @@ class RedditServer(Server):
         names = [thing["name"] for thing in things]
         start = names.index(after) + 1 if after in names else 0
         children = [{"kind": thing["name"][:2], "data": thing} for thing in things[start : start + limit]]
-        return self._refused() or web.json_response({"kind": "Listing", "data": {"children": children, "after": None}})
+        return self._failure() or web.json_response({"kind": "Listing", "data": {"children": children, "after": None}})
 
     async def _me(self, request: web.Request) -> web.Response:
-        return self._refused() or web.json_response({"name": OWN, "id": "1"})
+        return self._failure() or web.json_response({"name": OWN, "id": "1"})
 
     async def _listing(self, request: web.Request) -> web.Response:
         return self._list(request, self._of_kind(request.match_info["kind"]))
 
     async def _search(self, request: web.Request) -> web.Response:
-        return self._list(request, self._found(request.query["q"]))
+        return self._list(request, self._matching(request.query["q"]))
 
     async def _inbox(self, request: web.Request) -> web.Response:
-        return self._list(request, [self.things[name] for name in reversed(self.to_us)])
+        return self._list(request, [self.things[name] for name in reversed(self.inbox)])
 
     async def _info(self, request: web.Request) -> web.Response:
         return self._list(
@@ -143,15 +146,15 @@ class RedditServer(Server):
         name = request.match_info["name"]
         return self._list(request, [t for t in self._of_kind("comments") if t["author"] == name])
 
-    async def _say(self, request: web.Request) -> web.Response:
-        if refused := self._refused():
-            return refused
+    async def _create(self, request: web.Request) -> web.Response:
+        if failure := self._failure():
+            return failure
         form = await request.post()
-        under = str(form["thing_id"])
-        if under in self.locked:
+        parent = str(form["thing_id"])
+        if parent in self.locked:
             return web.json_response({"json": {"errors": [["THREAD_LOCKED", "Comments are locked.", "parent"]]}})
-        said = self.post(str(form["text"]), under, OWN)
-        if self.lose_answer:
-            self.lose_answer = False
+        comment = self.post(str(form["text"]), parent, OWN)
+        if self.lose_response:
+            self.lose_response = False
             request.transport.close()
-        return web.json_response({"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": said}]}}})
+        return web.json_response({"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": comment}]}}})

@@ -1,4 +1,4 @@
-"""Slack as https://docs.slack.dev describes it: the Web API with its limits, Socket Mode with its retries and farewells."""
+"""Slack as https://docs.slack.dev describes it: the Web API with its limits, Socket Mode with its retries and disconnects."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from aiohttp import web
 from platforms.server import Server
 
 TOKEN, APP_TOKEN, OWN = "xoxb-bot", "xapp-app", "UBOT"
-TEXTS = {"section": 3000, "button": 75, "header": 150, "context": 3000, "label": 2000, "modal": 24}
+MAX_LENGTHS = {"section": 3000, "button": 75, "header": 150, "context": 3000, "label": 2000, "modal": 24}
 
 
 class SlackServer(Server):
@@ -24,14 +24,16 @@ class SlackServer(Server):
         )
         self.token, self.app_token = TOKEN, APP_TOKEN
         self.messages: dict[tuple[str, str], dict] = {}
-        self.whispers: list[dict] = []
-        self.windows: list[dict] = []
+        self.ephemerals: list[dict] = []
+        self.modals: list[dict] = []
         self.homes: dict[str, dict] = {}
         self.uploaded = b""
-        self.shared: list[tuple[str, bytes]] = []
-        self.responded: list[tuple[str, dict]] = []
+        self.shared_files: list[tuple[str, bytes]] = []
+        """(channel, content)"""
+        self.follow_ups: list[tuple[str, dict]] = []
         self.acknowledged: list[str] = []
-        self.fails: list[tuple[int, dict, dict]] = []
+        self.failures: list[tuple[int, dict, dict]] = []
+        """Status, body and headers of the next responses."""
         self.calls: list[str] = []
         self._sockets: list[web.WebSocketResponse] = []
         self._number = 0
@@ -46,18 +48,18 @@ class SlackServer(Server):
 
     # What people do.
 
-    async def press(self, message: dict, label: str, user: str, *, again: str = "") -> str:
-        """A button by its words; `again` repeats an envelope that was not acknowledged."""
+    async def press(self, message: dict, label: str, user: str, *, action_ts: str = "") -> str:
+        """Presses a button by its label; two presses with the same `action_ts` are one that Slack repeats."""
         elements = [
             e
             for block in message["blocks"]
             for e in (*block.get("elements", ()), *filter(None, [block.get("accessory")]))
         ]
-        found = next(e for e in elements if e["type"] == "button" and label in e["text"]["text"])
+        button = next(e for e in elements if e["type"] == "button" and label in e["text"]["text"])
         ephemeral = "ts" not in message
         number = self.number()
-        pressed = {"type": "button", "action_id": found["action_id"], "value": found.get("value", "")}
-        pressed["action_ts"] = again or f"{number}.1"
+        action = {"type": "button", "action_id": button["action_id"], "value": button.get("value", "")}
+        action["action_ts"] = action_ts or f"{number}.1"
         container = {
             "type": "message",
             "message_ts": message.get("ts", ""),
@@ -67,17 +69,17 @@ class SlackServer(Server):
         payload = {
             "type": "block_actions", "user": {"id": user}, "trigger_id": f"t{number}", "channel": {"id": message["channel"]},
             "container": container, "response_url": f"{self.url}/respond/{number}",
-            "actions": [pressed],
+            "actions": [action],
         }  # fmt: skip
-        return await self.tell("interactive", payload)
+        return await self.send("interactive", payload)
 
-    async def submit(self, window: dict, text: str, user: str) -> str:
+    async def submit(self, modal: dict, text: str, user: str) -> str:
         values = {"text": {"text": {"type": "plain_text_input", "value": text}}}
         payload = {
             "type": "view_submission", "user": {"id": user}, "trigger_id": f"t{self.number()}",
-            "view": {**window, "id": f"V{self.number()}", "hash": "h", "state": {"values": values}},
+            "view": {**modal, "id": f"V{self.number()}", "hash": "h", "state": {"values": values}},
         }  # fmt: skip
-        return await self.tell("interactive", payload)
+        return await self.send("interactive", payload)
 
     async def react(self, message: dict, name: str, user: str) -> str:
         item = {"type": "message", "channel": message["channel"], "ts": message["ts"]}
@@ -96,11 +98,11 @@ class SlackServer(Server):
         )
 
     async def event(self, event: dict, event_id: str = "") -> str:
-        return await self.tell(
+        return await self.send(
             "events_api", {"type": "event_callback", "event_id": event_id or f"Ev{self.number()}", "event": event}
         )
 
-    async def tell(self, kind: str, payload: dict) -> str:
+    async def send(self, kind: str, payload: dict) -> str:
         envelope = f"env{self.number()}"
         await self.frame(
             json.dumps({"type": kind, "envelope_id": envelope, "payload": payload, "accepts_response_payload": True})
@@ -112,7 +114,7 @@ class SlackServer(Server):
             with suppress(ConnectionError):
                 await socket.send_str(raw)
 
-    async def say_farewell(self) -> None:
+    async def request_reconnect(self) -> None:
         await self.frame(json.dumps({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}}))
 
     async def drop(self) -> None:
@@ -137,16 +139,16 @@ class SlackServer(Server):
     async def _call(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         self.calls.append(method)
-        wanted = self.app_token if method == "apps.connections.open" else self.token
-        if request.headers.get("Authorization") != f"Bearer {wanted}":
+        token = self.app_token if method == "apps.connections.open" else self.token
+        if request.headers.get("Authorization") != f"Bearer {token}":
             return web.json_response({"ok": False, "error": "invalid_auth"})
-        if self.fails:
-            status, body, headers = self.fails.pop(0)
+        if self.failures:
+            status, body, headers = self.failures.pop(0)
             return web.json_response(body, status=status, headers=headers)
-        told = request.can_read_body and request.content_type == "application/json"
-        fields = await request.json() if told else dict(request.query)
-        if wrong := _wrong(fields):
-            return web.json_response({"ok": False, "error": wrong})
+        is_json = request.can_read_body and request.content_type == "application/json"
+        fields = await request.json() if is_json else dict(request.query)
+        if error := _rejection(fields):
+            return web.json_response({"ok": False, "error": error})
         return web.json_response({"ok": True, **getattr(self, "_" + method.replace(".", "_"))(fields)})
 
     def _auth_test(self, _fields: dict) -> dict:
@@ -168,7 +170,7 @@ class SlackServer(Server):
         return {"ts": fields["ts"]}
 
     def _chat_postEphemeral(self, fields: dict) -> dict:
-        self.whispers.append(fields)
+        self.ephemerals.append(fields)
         return {"message_ts": "1.1"}
 
     def _files_getUploadURLExternal(self, fields: dict) -> dict:
@@ -177,7 +179,7 @@ class SlackServer(Server):
 
     def _files_completeUploadExternal(self, fields: dict) -> dict:
         assert fields["files"][0]["id"] == "F1"
-        self.shared.append((fields["channel_id"], self.uploaded))
+        self.shared_files.append((fields["channel_id"], self.uploaded))
         return {"files": fields["files"]}
 
     async def _upload(self, request: web.Request) -> web.Response:
@@ -191,11 +193,11 @@ class SlackServer(Server):
 
     def _views_open(self, fields: dict) -> dict:
         assert fields["trigger_id"]
-        self.windows.append(fields["view"])
+        self.modals.append(fields["view"])
         return {"view": fields["view"]}
 
     async def _respond(self, request: web.Request) -> web.Response:
-        self.responded.append((request.match_info["id"], await request.json()))
+        self.follow_ups.append((request.match_info["id"], await request.json()))
         return web.Response(text="ok")
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
@@ -209,14 +211,14 @@ class SlackServer(Server):
         return socket
 
 
-def _wrong(fields: dict) -> str:
-    """What the real one would refuse."""
+def _rejection(fields: dict) -> str:
+    """The error code with which Slack would reject a message or a modal; empty where it would not."""
     blocks = fields.get("blocks") or fields.get("view", {}).get("blocks") or []
     if len(blocks) > 50:
         return "invalid_blocks"
     for block in blocks:
         text = block.get("text", {})
-        if text and not 0 < len(text["text"]) <= TEXTS["section"]:
+        if text and not 0 < len(text["text"]) <= MAX_LENGTHS["section"]:
             return "invalid_blocks"
         elements = block.get("elements", [])
         if block["type"] == "actions":
@@ -225,15 +227,18 @@ def _wrong(fields: dict) -> str:
                 return "invalid_blocks"
         for element in elements:
             if element["type"] == "button":
-                if not 0 < len(element["text"]["text"]) <= TEXTS["button"] or len(element.get("value", "")) > 2000:
+                if (
+                    not 0 < len(element["text"]["text"]) <= MAX_LENGTHS["button"]
+                    or len(element.get("value", "")) > 2000
+                ):
                     return "invalid_blocks"
-            elif not 0 < len(element["text"]) <= TEXTS["context"]:
+            elif not 0 < len(element["text"]) <= MAX_LENGTHS["context"]:
                 return "invalid_blocks"
     view = fields.get("view")
     if (
         view
         and view["type"] == "modal"
-        and any(len(view[key]["text"]) > TEXTS["modal"] for key in ("title", "submit", "close"))
+        and any(len(view[key]["text"]) > MAX_LENGTHS["modal"] for key in ("title", "submit", "close"))
     ):
         return "invalid_arguments"
     if len(fields.get("text", "")) > 40_000:

@@ -1,4 +1,4 @@
-"""A Bot API server as https://core.telegram.org/bots/api describes it, with its ugly parts."""
+"""A Bot API server as https://core.telegram.org/bots/api describes it, with its edge cases."""
 
 import asyncio
 import json
@@ -19,23 +19,25 @@ class BotApi(Server):
         super().__init__()
         self.app.add_routes([web.post("/bot{token}/{method}", self._call), web.get("/bot{token}/{method}", self._call)])
         self.messages: dict[tuple[str, int], dict] = {}
-        self.answers: list[dict] = []
+        self.callback_answers: list[dict] = []
         self.calls: list[str] = []
         self.photos: list[bytes] = []
         self.commands: dict[str, list[dict]] = {}
-        """What is offered, by language; the empty one for all the others."""
-        self.fails: list[tuple[int, dict]] = []
-        """Next answers to anything but getUpdates: (status, body fields)."""
-        self.lose_answer = False
-        """Carry the next sendMessage out, then break the connection."""
-        self.poll_fails: list[tuple[int, dict]] = []
+        """Those offered, by language; the empty one is for all others."""
+        self.failures: list[tuple[int, dict]] = []
+        """Status and body fields of the next responses to methods other than getUpdates."""
+        self.lose_response = False
+        """Whether the connection breaks after the next message is sent."""
+        self.poll_failures: list[tuple[int, dict]] = []
+        """The same for getUpdates."""
         self.token = TOKEN
         self.reads_all = True
         """Whether the bot's privacy mode is off."""
         self._updates: list[dict] = []
-        self._confirmed = 0
-        self._ignores_offset_above = 0
-        self._rung = asyncio.Event()
+        self.confirmed_offset = 0
+        self.max_offset = 0
+        """A higher offset is ignored; 0 is no limit."""
+        self._new_update = asyncio.Event()
         self._next_message = 100
         self._next_update = 1000
 
@@ -62,17 +64,20 @@ class BotApi(Server):
                 if label in button["text"]:
                     self.press(message, button["callback_data"], user)
                     return
-        raise AssertionError(f"no button {label} under {message}")
+        raise AssertionError(f"no button {label} on {message}")
 
-    def type(self, chat: str, text: str, user: int, under: dict | None = None) -> dict:
+    def type(self, chat: str, text: str, user: int, in_reply_to: dict | None = None) -> dict:
+        """A member writes on the desk."""
         message = self._message(chat, {"text": text}, _person(user))
-        if under:
-            message["reply_to_message"] = {k: v for k, v in under.items() if k != "reply_to_message"}
+        if in_reply_to:
+            message["reply_to_message"] = {k: v for k, v in in_reply_to.items() if k != "reply_to_message"}
         self._update(message=message)
         return message
 
-    def write(self, chat: int = -1002, text: str = "", user: int = 21, under: dict | None = None, **fields) -> dict:
-        """Somebody writes in a group, or with a positive number in private; `fields` are the message's own."""
+    def write(
+        self, chat: int = -1002, text: str = "", user: int = 21, in_reply_to: dict | None = None, **fields
+    ) -> dict:
+        """Someone writes in a group, or with a positive `chat` in private; `fields` are added to the message."""
         self._next_message += 1
         kind = "supergroup" if chat < 0 else "private"
         title = {"title": "Pendolari"} if chat < 0 else {"first_name": "R"}
@@ -84,8 +89,8 @@ class BotApi(Server):
             **({"text": text} if text else {}),
             **fields,
         }
-        if under:
-            message["reply_to_message"] = {k: v for k, v in under.items() if k != "reply_to_message"}
+        if in_reply_to:
+            message["reply_to_message"] = {k: v for k, v in in_reply_to.items() if k != "reply_to_message"}
         message = {key: value for key, value in message.items() if value is not None}
         self.messages[str(chat), self._next_message] = message
         self._update(message=message)
@@ -99,10 +104,10 @@ class BotApi(Server):
 
     def repeat_last_update(self) -> None:
         self._updates.append(self._updates[-1])
-        self._ring()
+        self._notify()
 
-    def forget(self, message: dict) -> None:
-        """Somebody deletes the bot's message."""
+    def delete(self, message: dict) -> None:
+        """Someone deletes the bot's message."""
         del self.messages[str(message["chat"]["id"]), message["message_id"]]
 
     def last(self, chat: str) -> dict:
@@ -118,23 +123,23 @@ class BotApi(Server):
         fields = await _fields(request)
         if method == "getUpdates":
             return await self._get_updates(fields)
-        if self.fails:
-            status, body = self.fails.pop(0)
+        if self.failures:
+            status, body = self.failures.pop(0)
             return web.json_response({"ok": False, "error_code": status, **body}, status=status)
         return await getattr(self, f"_{method}")(request, fields)
 
     async def _get_updates(self, fields: dict) -> web.Response:
         offset, timeout = int(fields.get("offset") or 0), float(fields.get("timeout") or 0)
-        if self._ignores_offset_above and offset > self._ignores_offset_above:
+        if self.max_offset and offset > self.max_offset:
             offset = 0
-        if self.poll_fails:
-            status, body = self.poll_fails.pop(0)
+        if self.poll_failures:
+            status, body = self.poll_failures.pop(0)
             return web.json_response({"ok": False, "error_code": status, **body}, status=status)
-        self._confirmed = max(self._confirmed, offset)
+        self.confirmed_offset = max(self.confirmed_offset, offset)
         waiting = [u for u in self._updates if u["update_id"] >= offset]
         if not waiting and timeout:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._rung.wait(), timeout)
+                await asyncio.wait_for(self._new_update.wait(), timeout)
             waiting = [u for u in self._updates if u["update_id"] >= offset]
         return _ok(waiting[:100])
 
@@ -142,28 +147,28 @@ class BotApi(Server):
         return _ok({**BOT, "can_read_all_group_messages": self.reads_all})
 
     async def _sendMessage(self, request: web.Request, fields: dict) -> web.Response:
-        if wrong := _wrong(fields):
-            return _error(400, wrong)
+        if reason := _rejection(fields):
+            return _error(400, reason)
         message = self._message(fields["chat_id"], fields, BOT)
-        if self.lose_answer:
-            self.lose_answer = False
+        if self.lose_response:
+            self.lose_response = False
             request.transport.close()
         return _ok(message)
 
     async def _editMessageText(self, _request: web.Request, fields: dict) -> web.Response:
-        known = self.messages.get((fields["chat_id"], int(fields["message_id"])))
-        if known is None:
+        message = self.messages.get((fields["chat_id"], int(fields["message_id"])))
+        if message is None:
             return _error(400, "Bad Request: message to edit not found")
-        if wrong := _wrong(fields):
-            return _error(400, wrong)
+        if reason := _rejection(fields):
+            return _error(400, reason)
         text, markup = _plain(fields), _markup(fields)
-        if (known["html"], known.get("reply_markup")) == (fields["text"], markup):
+        if (message["html"], message.get("reply_markup")) == (fields["text"], markup):
             return _error(400, "Bad Request: message is not modified: specified new message content is the same")
-        known.update(text=text, html=fields["text"])
-        known.pop("reply_markup", None)
+        message.update(text=text, html=fields["text"])
+        message.pop("reply_markup", None)
         if markup:
-            known["reply_markup"] = markup
-        return _ok(known)
+            message["reply_markup"] = markup
+        return _ok(message)
 
     async def _sendPhoto(self, _request: web.Request, fields: dict) -> web.Response:
         part = fields["photo"]
@@ -175,7 +180,7 @@ class BotApi(Server):
         return _ok(True)
 
     async def _answerCallbackQuery(self, _request: web.Request, fields: dict) -> web.Response:
-        self.answers.append(fields)
+        self.callback_answers.append(fields)
         return _ok(True)
 
     def _message(self, chat: str, fields: dict, sender: dict) -> dict:
@@ -192,7 +197,7 @@ class BotApi(Server):
             message |= {"message_thread_id": int(fields["message_thread_id"]), "is_topic_message": True}
         markup = _markup(fields) or {}
         message["asks_for_answer"] = bool(markup.get("force_reply"))
-        if "inline_keyboard" in markup:  # the real server gives back no other kind
+        if "inline_keyboard" in markup:  # Telegram returns no other kind
             message["reply_markup"] = markup
         self.messages[str(chat), self._next_message] = message
         return message
@@ -200,11 +205,11 @@ class BotApi(Server):
     def _update(self, **fields: object) -> None:
         self._next_update += 1
         self._updates.append({"update_id": self._next_update, **fields})
-        self._ring()
+        self._notify()
 
-    def _ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def _notify(self) -> None:
+        self._new_update.set()
+        self._new_update = asyncio.Event()
 
 
 def _person(number: int) -> dict:
@@ -212,10 +217,10 @@ def _person(number: int) -> dict:
 
 
 async def _fields(request: web.Request) -> dict:
-    """A picture stands under the name of its part, as its bytes."""
-    posted = (await request.post()).items()
-    read = {key: value.file.read() if isinstance(value, web.FileField) else str(value) for key, value in posted}
-    return read | dict(request.query)
+    """Of the query and the form; an uploaded file is its bytes."""
+    form = (await request.post()).items()
+    fields = {key: value.file.read() if isinstance(value, web.FileField) else str(value) for key, value in form}
+    return fields | dict(request.query)
 
 
 def _markup(fields: dict) -> dict | None:
@@ -228,11 +233,11 @@ def _plain(fields: dict) -> str:
     reader = _Html()
     reader.feed(fields["text"])
     reader.close()
-    return "".join(reader.pieces)
+    return "".join(reader.parts)
 
 
-def _wrong(fields: dict) -> str:
-    """What the real server would refuse."""
+def _rejection(fields: dict) -> str:
+    """The reason for which Telegram would reject a message; empty where it would not."""
     if not fields.get("text", "").strip():
         return "Bad Request: message text is empty"
     if fields.get("parse_mode") == "HTML":
@@ -255,7 +260,7 @@ def _wrong(fields: dict) -> str:
 class _Html(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
+        self.parts: list[str] = []
         self.open: list[str] = []
         self.unknown = ""
 
@@ -271,7 +276,7 @@ class _Html(HTMLParser):
             self.unknown = f"/{tag}"
 
     def handle_data(self, data):
-        self.pieces.append(data)
+        self.parts.append(data)
 
 
 def _ok(result: object) -> web.Response:

@@ -3,8 +3,8 @@ from platforms.discord import GENERAL, OWN, TOKEN, DiscordServer
 
 from connections.discord import Discord
 from models.errors import Rejected, Unauthorized, Unavailable, Uncertain
-from models.reply import Address, Outgoing
-from responders.discord import DiscordVoice
+from models.outgoing import Address, Outgoing
+from responders.discord import DiscordResponder
 
 
 @pytest.fixture
@@ -14,82 +14,88 @@ async def server():
 
 
 @pytest.fixture
-async def voice(server: DiscordServer):
-    voice = DiscordVoice(Discord("discord", TOKEN, api=server.api, gateway=server.gateway))
-    yield voice
-    await voice.close()
+async def responder(server: DiscordServer):
+    responder = DiscordResponder(Discord("discord", TOKEN, api=server.api, gateway=server.gateway))
+    yield responder
+    await responder.close()
 
 
 def reply(message: str, text: str = "Ci scusiamo, @everyone", key: str = "k-1") -> Outgoing:
     url = f"https://discord.com/channels/500/{GENERAL}/{message}"
     native_id = f"{GENERAL}:{message}"
-    return Outgoing(id=1, key=key, text=text, language="it", platform="discord", under=native_id, thread="", url=url)
+    return Outgoing(
+        id=1, key=key, text=text, language="it", platform="discord", in_reply_to=native_id, thread="", url=url
+    )
 
 
-async def test_a_reply_pings_nobody_and_asking_twice_says_it_once(server: DiscordServer, voice: DiscordVoice):
-    message = server.make("in ritardo")
-    address = await voice.publish(reply(message["id"]))
-    assert address == await voice.publish(reply(message["id"]))
-    said = server.messages[GENERAL, address.native_id.partition(":")[2]]
-    assert (said["content"], said["author"], said["message_reference"]["message_id"]) == (
+async def test_a_reply_notifies_no_one_and_is_published_once(server: DiscordServer, responder: DiscordResponder):
+    message = server.add_message("in ritardo")
+    address = await responder.publish(reply(message["id"]))
+    assert address == await responder.publish(reply(message["id"]))
+    published = server.messages[GENERAL, address.native_id.partition(":")[2]]
+    assert (published["content"], published["author"], published["message_reference"]["message_id"]) == (
         "Ci scusiamo, @everyone", OWN, message["id"],
     )  # fmt: skip
-    assert address.url == f"https://discord.com/channels/500/{GENERAL}/{said['id']}"
+    assert address.url == f"https://discord.com/channels/500/{GENERAL}/{published['id']}"
 
 
-async def test_a_reply_whose_answer_was_lost_is_found(server: DiscordServer, voice: DiscordVoice):
-    message = server.make("in ritardo")
-    await voice.connect()
-    assert await voice.find(reply(message["id"])) == "none"
-    server.lose_answer = True
+async def test_a_reply_whose_response_was_lost_is_found(server: DiscordServer, responder: DiscordResponder):
+    message = server.add_message("in ritardo")
+    await responder.connect()
+    assert await responder.find(reply(message["id"])) == "none"
+    server.lose_response = True
     with pytest.raises(Uncertain):
-        await voice.publish(reply(message["id"]))
-    found = await voice.find(reply(message["id"]))
-    assert isinstance(found, Address)
-    assert (found.native_id.partition(":")[0], len(server.messages)) == (GENERAL, 2)
+        await responder.publish(reply(message["id"]))
+    address = await responder.find(reply(message["id"]))
+    assert isinstance(address, Address)
+    assert (address.native_id.partition(":")[0], len(server.messages)) == (GENERAL, 2)
 
 
-async def test_what_is_gone_forbidden_or_elsewhere_is_rejected(server: DiscordServer, voice: DiscordVoice):
-    message = server.make("in ritardo")
+async def test_a_reply_to_a_deleted_forbidden_or_foreign_message_is_rejected(
+    server: DiscordServer, responder: DiscordResponder
+):
+    message = server.add_message("in ritardo")
     with pytest.raises(Rejected, match="Unknown message"):
-        await voice.publish(reply("99"))
-    server.fails = [(403, {"message": "Missing Permissions", "code": 50013}, {})]
+        await responder.publish(reply("99"))
+    server.failures = [(403, {"message": "Missing Permissions", "code": 50013}, {})]
     with pytest.raises(Rejected, match="Missing Permissions"):
-        await voice.publish(reply(message["id"]))
+        await responder.publish(reply(message["id"]))
     with pytest.raises(Rejected):
-        await voice.publish(reply("at://x"))
+        await responder.publish(reply("at://x"))
 
 
-async def test_limits_are_waited_out_or_told(server: DiscordServer, voice: DiscordVoice):
-    message = server.make("in ritardo")
-    await voice.connect()
+async def test_short_rate_limits_are_waited_for_and_long_ones_reported(
+    server: DiscordServer, responder: DiscordResponder
+):
+    message = server.add_message("in ritardo")
+    await responder.connect()
     soon = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
-    server.fails = [(429, soon, {"Via": "1.1 google"})]
-    await voice.publish(reply(message["id"]))
-    server.fails = [(429, {**soon, "retry_after": 600}, {"Via": "1.1 google"})]
+    server.failures = [(429, soon, {"Via": "1.1 google"})]
+    await responder.publish(reply(message["id"]))
+    server.failures = [(429, {**soon, "retry_after": 600}, {"Via": "1.1 google"})]
     with pytest.raises(Unavailable) as limited:
-        await voice.publish(reply(message["id"], key="k-2"))
+        await responder.publish(reply(message["id"], key="k-2"))
     assert limited.value.retry_after == 600
-    server.fails = [(429, {"message": "banned"}, {"Retry-After": "3600"})]  # by the proxy before Discord
+    server.failures = [(429, {"message": "banned"}, {"Retry-After": "3600"})]  # by Discord's proxy
     with pytest.raises(Unavailable) as limited:
-        await voice.publish(reply(message["id"], key="k-3"))
+        await responder.publish(reply(message["id"], key="k-3"))
     assert limited.value.retry_after == 3600
 
 
-async def test_a_revoked_token_needs_a_human(server: DiscordServer, voice: DiscordVoice):
-    message = server.make("in ritardo")
-    await voice.connect()
+async def test_a_revoked_token_is_unauthorized(server: DiscordServer, responder: DiscordResponder):
+    message = server.add_message("in ritardo")
+    await responder.connect()
     server.token = "another"
     with pytest.raises(Unauthorized, match="token_env"):
-        await voice.publish(reply(message["id"]))
+        await responder.publish(reply(message["id"]))
 
 
-async def test_a_reply_after_a_long_conversation_is_found_or_a_human_is_asked(
-    server: DiscordServer, voice: DiscordVoice
+async def test_the_fate_of_a_reply_after_a_long_conversation_is_unknown_until_it_is_found(
+    server: DiscordServer, responder: DiscordResponder
 ):
-    message = server.make("in ritardo")
+    message = server.add_message("in ritardo")
     for n in range(250):
-        server.make(f"e poi {n}")
-    assert await voice.find(reply(message["id"])) == "cannot tell"
-    await voice.publish(reply(message["id"]))
-    assert isinstance(await voice.find(reply(message["id"])), Address)
+        server.add_message(f"e poi {n}")
+    assert await responder.find(reply(message["id"])) == "unknown"
+    await responder.publish(reply(message["id"]))
+    assert isinstance(await responder.find(reply(message["id"])), Address)

@@ -3,8 +3,8 @@ from platforms.telegram import TOKEN, BotApi
 
 from connections.telegram import Telegram
 from models.errors import Rejected, Uncertain
-from models.reply import Outgoing
-from responders.telegram import TelegramVoice
+from models.outgoing import Outgoing
+from responders.telegram import TelegramResponder
 
 
 @pytest.fixture
@@ -14,50 +14,54 @@ async def api():
 
 
 @pytest.fixture
-async def voice(api: BotApi):
-    voice = TelegramVoice(Telegram("telegram", TOKEN, base_url=api.base_url, base_file_url=api.base_url))
-    yield voice
-    await voice.close()
+async def responder(api: BotApi):
+    responder = TelegramResponder(Telegram("telegram", TOKEN, base_url=api.base_url, base_file_url=api.base_url))
+    yield responder
+    await responder.close()
 
 
-def reply(under: str = "-1001:55", text: str = "Ci scusiamo <b>&") -> Outgoing:
-    return Outgoing(id=1, key="k", text=text, language="it", platform="telegram", under=under, thread=under)
+def reply(in_reply_to: str = "-1001:55", text: str = "Ci scusiamo <b>&") -> Outgoing:
+    return Outgoing(
+        id=1, key="k", text=text, language="it", platform="telegram", in_reply_to=in_reply_to, thread=in_reply_to
+    )
 
 
-async def test_a_reply_is_said_under_the_message_in_plain_words(api: BotApi, voice: TelegramVoice):
-    address = await voice.publish(reply())
-    said = api.last("-1001")
-    assert said["text"] == "Ci scusiamo <b>&"
-    assert address.native_id == f"-1001:{said['message_id']}"
+async def test_a_reply_is_published_to_the_message_as_plain_text(api: BotApi, responder: TelegramResponder):
+    address = await responder.publish(reply())
+    published = api.last("-1001")
+    assert published["text"] == "Ci scusiamo <b>&"
+    assert address.native_id == f"-1001:{published['message_id']}"
 
 
-async def test_a_reply_whose_answer_was_lost_cannot_be_told(api: BotApi, voice: TelegramVoice):
-    await voice.connect()
-    api.lose_answer = True
+async def test_the_fate_of_a_reply_whose_response_was_lost_is_unknown(api: BotApi, responder: TelegramResponder):
+    await responder.connect()
+    api.lose_response = True
     with pytest.raises(Uncertain):
-        await voice.publish(reply())
-    assert await voice.find(reply()) == "cannot tell"
+        await responder.publish(reply())
+    assert await responder.find(reply()) == "unknown"
 
 
-async def test_a_group_that_threw_us_out_is_told_in_words(api: BotApi, voice: TelegramVoice):
-    await voice.connect()
-    api.fails = [(403, {"description": "Forbidden: bot was kicked from the supergroup chat"})]
+async def test_a_reply_in_a_group_that_removed_the_bot_is_rejected_with_the_reason(
+    api: BotApi, responder: TelegramResponder
+):
+    await responder.connect()
+    api.failures = [(403, {"description": "Forbidden: bot was kicked from the supergroup chat"})]
     with pytest.raises(Rejected, match="kicked"):
-        await voice.publish(reply())
+        await responder.publish(reply())
 
 
-async def test_what_is_no_message_of_telegrams_is_rejected(voice: TelegramVoice):
+async def test_a_reply_to_another_platforms_post_is_rejected(responder: TelegramResponder):
     with pytest.raises(Rejected):
-        await voice.publish(reply(under="at://x"))
+        await responder.publish(reply(in_reply_to="at://x"))
 
 
-def test_telegram_counts_as_telegram_does():
-    assert TelegramVoice.capabilities.length("👍") == 2
+def test_length_is_counted_in_utf_16_units():
+    assert TelegramResponder.capabilities.length("👍") == 2
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-async def test_a_server_that_broke_down_may_have_said_it(api: BotApi, voice: TelegramVoice, status: int):
-    await voice.connect()
-    api.fails = [(status, {"description": "Internal Server Error"})]
+async def test_a_server_error_is_uncertain(api: BotApi, responder: TelegramResponder, status: int):
+    await responder.connect()
+    api.failures = [(status, {"description": "Internal Server Error"})]
     with pytest.raises(Uncertain):
-        await voice.publish(reply())
+        await responder.publish(reply())

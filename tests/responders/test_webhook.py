@@ -1,56 +1,60 @@
 import pytest
-from platforms.answers import Answers
+from platforms.webhook import ReplyServer
 
 from connections.http import session as http_session
 from models.errors import Rejected, Unauthorized, Unavailable, Uncertain
-from models.reply import Address, Outgoing
-from responders.webhook import WebhookVoice
+from models.outgoing import Address, Outgoing
+from responders.webhook import WebhookResponder
 
 SECRET = "a secret that only two know"
 REPLY = Outgoing(
-    id=1, key="k-1", text="Ci scusiamo", language="it", platform="webhook", under="42", thread="42", author="ana"
+    id=1, key="k-1", text="Ci scusiamo", language="it", platform="webhook", in_reply_to="42", thread="42", author="ana"
 )
 
 
 @pytest.fixture
 async def server():
-    async with Answers(SECRET) as server:
+    async with ReplyServer(SECRET) as server:
         yield server
 
 
 @pytest.fixture
-async def voice(server: Answers):
+async def responder(server: ReplyServer):
     async with http_session() as http:
-        yield WebhookVoice("site", f"{server.url}/replies", SECRET, http, longest=500)
+        yield WebhookResponder("site", f"{server.url}/replies", SECRET, http, max_length=500)
 
 
-async def test_a_reply_is_posted_signed_and_taken_once(server: Answers, voice: WebhookVoice):
-    await voice.connect()
-    address = await voice.publish(REPLY)
-    assert address == await voice.publish(REPLY) == Address(native_id="1", url="https://site.example/replies/1")
-    assert (server.said["k-1"]["text"], server.said["k-1"]["under"], len(server.said)) == ("Ci scusiamo", "42", 1)
+async def test_a_reply_is_posted_with_a_signature_and_published_once(server: ReplyServer, responder: WebhookResponder):
+    await responder.connect()
+    address = await responder.publish(REPLY)
+    assert address == await responder.publish(REPLY) == Address(native_id="1", url="https://site.example/replies/1")
+    assert (server.replies["k-1"]["text"], server.replies["k-1"]["in_reply_to"], len(server.replies)) == (
+        "Ci scusiamo",
+        "42",
+        1,
+    )
 
 
-async def test_a_reply_whose_answer_was_lost_is_asked_for(server: Answers, voice: WebhookVoice):
-    assert await voice.find(REPLY) == "none"
-    server.lose_answer = True
+async def test_a_reply_whose_response_was_lost_is_looked_up(server: ReplyServer, responder: WebhookResponder):
+    assert await responder.find(REPLY) == "none"
+    server.lose_response = True
     with pytest.raises(Uncertain):
-        await voice.publish(REPLY)
-    assert isinstance(await voice.find(REPLY), Address)
-    server.fails = [(405, {})]
-    assert await voice.find(REPLY) == "cannot tell"
+        await responder.publish(REPLY)
+    assert isinstance(await responder.find(REPLY), Address)
+    server.failures = [(405, {})]
+    assert await responder.find(REPLY) == "unknown"
 
 
-async def test_another_secret_needs_a_human(server: Answers, voice: WebhookVoice):
+async def test_another_secret_is_unauthorized(server: ReplyServer, responder: WebhookResponder):
     server.secret = "another"
     with pytest.raises(Unauthorized, match="same secret"):
-        await voice.connect()
+        await responder.connect()
     with pytest.raises(Unauthorized, match="same secret"):
-        await voice.publish(REPLY)
+        await responder.publish(REPLY)
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "wait"),
+    ("response", "error", "wait"),
     [
         ((429, {"Retry-After": "9"}), Unavailable, 9),
         ((503, {}), Unavailable, None),
@@ -59,14 +63,16 @@ async def test_another_secret_needs_a_human(server: Answers, voice: WebhookVoice
         ((302, {"Location": "http://elsewhere.example/"}), Rejected, None),
     ],
 )
-async def test_every_refusal_is_one_of_ours(server: Answers, voice: WebhookVoice, answer, error, wait):
-    server.fails = [answer]
-    with pytest.raises(error) as refused:
-        await voice.publish(REPLY)
-    assert getattr(refused.value, "retry_after", None) == wait
+async def test_every_error_response_becomes_an_edge_error(
+    server: ReplyServer, responder: WebhookResponder, response, error, wait
+):
+    server.failures = [response]
+    with pytest.raises(error) as raised:
+        await responder.publish(REPLY)
+    assert getattr(raised.value, "retry_after", None) == wait
 
 
-async def test_offline_is_unavailable(server: Answers, voice: WebhookVoice):
+async def test_a_server_that_is_down_is_unavailable(server: ReplyServer, responder: WebhookResponder):
     await server.stop()
     with pytest.raises(Unavailable):
-        await voice.connect()
+        await responder.connect()

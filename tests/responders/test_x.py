@@ -5,11 +5,11 @@ from platforms.x import BEARER, XServer
 
 from connections.http import session as http_session
 from connections.x import Keys, Ledger, Prices, X
-from models.catalogue import Brand
+from models.configuration import Brand
 from models.errors import Paused, Rejected, Unauthorized, Unavailable, Uncertain
-from models.reply import Address, Outgoing
-from responders.x import XVoice
-from triage.checks import Checker, Draft
+from models.outgoing import Address, Outgoing
+from publishing.checks import Checker, Draft
+from responders.x import XResponder
 
 
 @pytest.fixture
@@ -19,62 +19,61 @@ async def server():
 
 
 @pytest.fixture
-async def voice(server: XServer):
+async def responder(server: XServer):
     async with http_session() as http:
-        yield voice_of(server, http)
+        yield responder_for(server, http)
 
 
-def voice_of(server: XServer, http, budget: float = 10.0) -> XVoice:
+def responder_for(server: XServer, http, budget: float = 10.0) -> XResponder:
     ledger = Ledger(budget, Prices(0.005, 0.01, 0.015, 0.2, 0.005), lambda: datetime(2026, 11, 23, tzinfo=UTC))
-    return XVoice(X("x", Keys(BEARER, "ck", "cs", "access", "as"), ledger, http, base_url=server.url))
+    return XResponder(X("x", Keys(BEARER, "ck", "cs", "access", "as"), ledger, http, base_url=server.url))
 
 
-def reply(under: str, text: str = "Ci scusiamo", key: str = "k") -> Outgoing:
-    return Outgoing(id=1, key=key, text=text, language="it", platform="x", under=under, thread=under)
+def reply(to: str, text: str = "Ci scusiamo", key: str = "k") -> Outgoing:
+    return Outgoing(id=1, key=key, text=text, language="it", platform="x", in_reply_to=to, thread=to)
 
 
-async def test_a_reply_is_said_under_the_post(server: XServer, voice: XVoice):
+async def test_a_reply_is_published_under_the_post(server: XServer, responder: XResponder):
     post = server.post("@ferroviola in ritardo")
-    address = await voice.publish(reply(post["id"]))
-    said = server.posts[address.native_id]
-    assert (said["referenced_tweets"], address.url) == (
-        [{"type": "replied_to", "id": post["id"]}], f"https://x.com/ferroviola/status/{said['id']}",
-    )  # fmt: skip
+    address = await responder.publish(reply(post["id"]))
+    published = server.posts[address.native_id]
+    assert published["referenced_tweets"] == [{"type": "replied_to", "id": post["id"]}]
+    assert address.url == f"https://x.com/ferroviola/status/{published['id']}"
 
 
-async def test_a_reply_whose_answer_was_lost_is_found_and_not_said_twice(server: XServer, voice: XVoice):
+async def test_a_reply_whose_response_was_lost_is_looked_up(server: XServer, responder: XResponder):
     post = server.post("@ferroviola in ritardo")
-    await voice.connect()
-    assert await voice.find(reply(post["id"])) == "none"
-    server.lose_answer = True
+    await responder.connect()
+    assert await responder.find(reply(post["id"])) == "none"
+    server.lose_response = True
     with pytest.raises(Uncertain):
-        await voice.publish(reply(post["id"], "Ci scusiamo: https://ferroviola.example/x"))
-    assert isinstance(await voice.find(reply(post["id"], "Ci scusiamo: https://ferroviola.example/x")), Address)
-    assert await voice.find(reply(post["id"], "Altro")) == "none"
+        await responder.publish(reply(post["id"], "Ci scusiamo: https://ferroviola.example/x"))
+    assert isinstance(await responder.find(reply(post["id"], "Ci scusiamo: https://ferroviola.example/x")), Address)
+    assert await responder.find(reply(post["id"], "Altro")) == "none"
 
 
-async def test_x_lets_a_program_answer_only_who_asked(server: XServer, voice: XVoice):
-    server.only_who_asked = True
+async def test_a_reply_to_an_author_who_did_not_mention_us_is_rejected(server: XServer, responder: XResponder):
+    server.only_when_addressed = True
     with pytest.raises(Rejected, match="have not been mentioned"):
-        await voice.publish(reply(server.post("ferroviola in ritardo")["id"]))
-    await voice.publish(reply(server.post("@ferroviola in ritardo")["id"]))
+        await responder.publish(reply(server.post("ferroviola in ritardo")["id"]))
+    await responder.publish(reply(server.post("@ferroviola in ritardo")["id"]))
 
 
-def test_the_editor_says_so_beforehand():
-    checker = Checker({"x": XVoice(_Named()).capabilities})
+def test_the_checks_warn_that_such_a_reply_will_be_refused():
+    checker = Checker({"x": XResponder(_Connection()).capabilities})
     draft = Draft(
         text="Ci scusiamo", language="it", brand=Brand(slug="b", name="B"), connection="x", author="rita", complaint=False,
-        asked_us=False,
+        addresses_us=False,
     )  # fmt: skip
-    assert [f.kind for f in checker.check(draft)] == ["refusal"]
+    assert [f.kind for f in checker.check(draft)] == ["rejection"]
 
 
-class _Named:
+class _Connection:
     name = "x"
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("failure", "error"),
     [
         ((401, {"detail": "Unauthorized"}, {}), Unauthorized),
         ((402, {"detail": "CreditsDepleted"}, {}), Paused),
@@ -83,46 +82,53 @@ class _Named:
         ((500, {}, {}), Uncertain),
     ],
 )
-async def test_every_refusal_is_one_of_ours(server: XServer, voice: XVoice, answer, error):
+async def test_http_errors_become_edge_errors(server: XServer, responder: XResponder, failure, error):
     post = server.post("@ferroviola")
-    await voice.connect()
-    server.fails = [answer]
+    await responder.connect()
+    server.failures = [failure]
     with pytest.raises(error):
-        await voice.publish(reply(post["id"]))
+        await responder.publish(reply(post["id"]))
 
 
-async def test_a_reply_with_a_link_needs_more_of_the_budget(server: XServer):
+async def test_a_reply_with_a_link_costs_more(server: XServer):
     post = server.post("@ferroviola")
     async with http_session() as http:
-        voice = voice_of(server, http, budget=0.1)
+        responder = responder_for(server, http, budget=0.1)
         with pytest.raises(Paused):
-            await voice.publish(reply(post["id"], "Vedi https://ferroviola.example"))
-        await voice.publish(reply(post["id"], "Ci scusiamo"))
+            await responder.publish(reply(post["id"], "Vedi https://ferroviola.example"))
+        await responder.publish(reply(post["id"], "Ci scusiamo"))
 
 
-async def test_length_is_counted_as_x_does_and_premium_may_say_more(server: XServer, voice: XVoice):
-    await voice.connect()
-    can = voice.capabilities
-    assert [can.length(text) for text in ("ciao", "日本", "👨‍👩‍👧", "https://example.com/" + "x" * 99)] == [4, 4, 2, 23]
-    assert can.longest == 280
+async def test_length_is_counted_as_x_does_and_premium_accounts_have_a_higher_limit(
+    server: XServer, responder: XResponder
+):
+    await responder.connect()
+    capabilities = responder.capabilities
+    assert [capabilities.length(text) for text in ("ciao", "日本", "👨‍👩‍👧", "https://example.com/" + "x" * 99)] == [
+        4,
+        4,
+        2,
+        23,
+    ]
+    assert capabilities.max_length == 280
     server.subscription = "Premium"
     async with http_session() as http:
-        premium = voice_of(server, http)
+        premium = responder_for(server, http)
         await premium.connect()
-    assert premium.capabilities.longest == 25_000
+    assert premium.capabilities.max_length == 25_000
 
 
-async def test_a_reply_that_x_took_and_answered_with_nonsense_is_uncertain(server: XServer, voice: XVoice):
+async def test_an_unreadable_response_to_a_reply_is_uncertain(server: XServer, responder: XResponder):
     post = server.post("@ferroviola")
-    await voice.connect()
-    server.next_answers = [(201, b"<html>")]
+    await responder.connect()
+    server.next_responses = [(201, b"<html>")]
     with pytest.raises(Uncertain):
-        await voice.publish(reply(post["id"]))
+        await responder.publish(reply(post["id"]))
 
 
-async def test_what_x_escapes_is_found_all_the_same(server: XServer, voice: XVoice):
+async def test_a_reply_with_escaped_characters_is_found(server: XServer, responder: XResponder):
     post = server.post("@ferroviola")
-    said = server.post("Pane &amp; vino", {"id": "1", "username": "ferroviola"}, post["id"])
-    found = await voice.find(reply(post["id"], "Pane & vino"))
-    assert isinstance(found, Address)
-    assert found.native_id == said["id"]
+    published = server.post("Pane &amp; vino", {"id": "1", "username": "ferroviola"}, post["id"])
+    address = await responder.find(reply(post["id"], "Pane & vino"))
+    assert isinstance(address, Address)
+    assert address.native_id == published["id"]

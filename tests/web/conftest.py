@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-from conftest import House
+from conftest import Harness
 
-from models.catalogue import Catalogue
-from models.post import Post
-from store import members
-from triage.matching import Matching
+from models.configuration import Configuration
+from models.incoming import IncomingPost
+from publishing.grammar import GrammarChecker
+from store import sessions
 from web.server import WebDesk
 
 
@@ -21,65 +21,66 @@ class Settings:
     public_url: str = ""
 
 
-class RunningHouse:
-    """The test house in the shape that the web desk is handed."""
+class RunningApplication:
+    """The test harness in the shape that the web desk needs (web.viewer.Application)."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.store = house.store
-        self.turn = lambda session, _catalogue: house.turn(session)
-        self.proofreader = None
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.store = harness.store
+        self.context = lambda session, _configuration: harness.context(session)
+        self.grammar: GrammarChecker | None = None
 
     def now(self):
-        return self.house.now
+        return self.harness.now
 
-    async def catalogue(self) -> Catalogue:
-        return self.house.catalogue
-
-    async def matching(self) -> Matching:
-        return Matching(self.house.catalogue)
+    async def configuration(self) -> Configuration:
+        return self.harness.configuration
 
 
 @dataclass
 class Desk:
-    house: House
+    harness: Harness
+    application: RunningApplication
     web: WebDesk
-    findable: dict[str, Post] = field(default_factory=dict)
-    open: list[aiohttp.ClientSession] = field(default_factory=list)
+    posts: dict[str, IncomingPost] = field(default_factory=dict)
+    """The posts that the platforms return, by permalink."""
+    browsers: list[aiohttp.ClientSession] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return self.web.address
 
     async def link(self, slug: str) -> str:
-        async with self.house.store.writing() as session:
-            return f"{self.url}/enter/{await members.invite(session, self.house.member(slug), self.house.now)}"
+        async with self.harness.store.writing() as session:
+            token = await sessions.create_link(session, self.harness.member(slug), self.harness.now)
+        return f"{self.url}/sign_in/{token}"
 
     def browser(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             self.url, cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"Origin": self.url, "HX-Request": "true"}
         )
-        self.open.append(session)
+        self.browsers.append(session)
         return session
 
-    async def enter(self, slug: str) -> aiohttp.ClientSession:
+    async def sign_in(self, slug: str) -> aiohttp.ClientSession:
         browser = self.browser()
-        async with browser.post(await self.link(slug), allow_redirects=False) as answer:
-            assert answer.status == 303
+        async with browser.post(await self.link(slug), allow_redirects=False) as response:
+            assert response.status == 303
         return browser
 
 
 @pytest.fixture
-async def desk(house: House):
-    findable: dict[str, Post] = {}
+async def desk(harness: Harness):
+    posts: dict[str, IncomingPost] = {}
 
-    async def find(url: str, _brand: str) -> Post | None:
-        return findable.get(url)
+    async def find_post(url: str, _brand: str) -> IncomingPost | None:
+        return posts.get(url)
 
-    web = WebDesk(RunningHouse(house), Settings(), find)
+    application = RunningApplication(harness)
+    web = WebDesk(application, Settings(), find_post)
     await web.start()
-    desk = Desk(house, web, findable)
+    desk = Desk(harness, application, web, posts)
     yield desk
-    for browser in desk.open:
+    for browser in desk.browsers:
         await browser.close()
     await web.stop()

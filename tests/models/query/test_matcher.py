@@ -17,7 +17,7 @@ QUERIES = [
 ]
 
 
-def test_many_queries_give_what_each_alone_gives():
+def test_all_matching_queries_are_returned():
     matcher = Matcher(list(enumerate(map(parse, QUERIES))))
     subject = Subject("@anna il #FerroViola e il bus viola", author="anna", sources=("square",))
     assert matcher.match(subject) == [0, 1, 2, 4, 5, 6, 7, 8]
@@ -28,8 +28,8 @@ def test_many_queries_give_what_each_alone_gives():
         st.sampled_from(["ferro", "viola", "ferroviola", "bus", "#", "@", "anna", " ", "-", "ș", ","]), max_size=12
     )
 )
-def test_the_prefilter_never_loses_a_match(pieces: list[str]):
-    subject = Subject("".join(pieces), author="anna", sources=("square",))
+def test_the_prefilter_never_loses_a_match(parts: list[str]):
+    subject = Subject("".join(parts), author="anna", sources=("square",))
     queries = [parse(query) for query in QUERIES]
     assert Matcher(enumerate(queries)).match(subject) == [
         n for n, query in enumerate(queries) if query.matches(subject)
@@ -49,11 +49,11 @@ def test_the_prefilter_agrees_with_the_query_on_any_script(term: str, text: str)
     assert bool(Matcher([(0, query)]).match(subject)) == query.matches(subject)
 
 
-def test_no_queries_match_nothing():
+def test_a_matcher_without_queries_matches_nothing():
     assert Matcher([]).match(Subject("ferroviola")) == []
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "ferro " * 100_000, "#" * 500_000, "ferro viola " * 50_000])
-def test_a_hostile_post_costs_no_more_than_its_length(text: str):
+def test_the_cost_of_a_hostile_post_is_linear_in_its_length(text: str):
     matcher = Matcher(enumerate(map(parse, ['"ferro viola"~50', "ferro*", '"viola ferro viola"~3', "#ferro"])))
     matcher.match(Subject(text))

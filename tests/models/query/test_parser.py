@@ -42,7 +42,7 @@ def matches(query: str, text: str, **subject) -> bool:
         ("http://ferroviola.example", "vedi http://ferroviola.example"),
     ],
 )
-def test_it_matches(query: str, text: str):
+def test_a_query_matches(query: str, text: str):
     assert matches(query, text, author="@Anna", sources=("bluesky", "square"), language="it-IT")
 
 
@@ -64,7 +64,7 @@ def test_it_matches(query: str, text: str):
         ("ferroviola author:luca", "ferroviola"),
     ],
 )
-def test_it_does_not_match(query: str, text: str):
+def test_a_query_does_not_match(query: str, text: str):
     assert not matches(query, text, author="anna", language="it")
 
 
@@ -74,42 +74,42 @@ def test_it_does_not_match(query: str, text: str):
         ("", "the query is empty at column 1"),
         ('ferroviola "in ritardo', "unclosed quote at column 12"),
         ("(ferroviola OR bus", "unclosed parenthesis at column 1"),
-        ("ferroviola) bus", "a parenthesis is closed that was never opened at column 11"),
-        ("ferroviola OR", "something is missing at column 14"),
+        ("ferroviola) bus", "closing parenthesis without an opening one at column 11"),
+        ("ferroviola OR", "a term is missing at column 14"),
         ("OR ferroviola", "OR has nothing before it at column 1"),
         ("ferroviola AND OR bus", "OR has nothing before it at column 16"),
-        ("()", "a parenthesis is closed with nothing in it at column 2"),
+        ("()", "empty parentheses at column 2"),
         ("fe*", "a star needs at least 3 letters before it at column 1"),
         ("fer*rov", "a star can only end a word at column 4"),
         ('"a b"~', "a number is missing after ~ at column 7"),
-        ('"treno"~3', "nearness needs at least two words between the quotes at column 1"),
+        ('"treno"~3', "a distance needs at least two words between the quotes at column 1"),
         ('bus ""', "there is no word between these quotes at column 5"),
-        ("bus 👍", "“👍” holds no letter or digit at column 5"),
+        ("bus 👍", "“👍” has no letter or digit at column 5"),
         ("bus langg:it", "unknown field langg:: did you mean lang: at column 5"),
-        ("bus lang:", "nothing stands after lang: at column 5"),
+        ("bus lang:", "a value is missing after lang: at column 5"),
     ],
 )
-def test_an_error_says_where(query: str, error: str):
+def test_an_error_has_the_column(query: str, error: str):
     with pytest.raises(QueryError) as raised:
         parse(query)
     assert str(raised.value) == error
 
 
 @pytest.mark.parametrize("query", ["-ferroviola", "lang:it", "NOT a OR bus", "bus OR lang:ro", "NOT source:x", "c++"])
-def test_a_query_that_would_look_at_every_post_is_refused(query: str):
-    with pytest.raises(QueryError, match="every post would have to be looked at"):
+def test_a_query_without_anchors_is_refused(query: str):
+    with pytest.raises(QueryError, match="too broad"):
         parse(query)
 
 
 def test_ten_thousand_parentheses_are_refused_and_do_not_crash():
-    with pytest.raises(QueryError, match="more than 50 parentheses"):
+    with pytest.raises(QueryError, match="more than 50 nested parentheses"):
         parse("(" * 3_000 + "a" + ")" * 3_000)
     with pytest.raises(QueryError, match="longer than"):
         parse("(" * 10_000)
 
 
 @given(st.text(alphabet=st.sampled_from('ab"()-*~:#@ ORANDNOTlangsource'), max_size=40))
-def test_any_line_is_a_query_or_a_query_error(line: str):
+def test_any_line_is_either_a_query_or_a_query_error(line: str):
     try:
         query = parse(line)
     except QueryError as error:
@@ -118,20 +118,20 @@ def test_any_line_is_a_query_or_a_query_error(line: str):
         query.matches(Subject("a b OR lang"))
 
 
-def test_it_says_why_in_the_words_of_the_post():
+def test_matched_words_are_those_of_the_original_post():
     text = "Il FERRÒ-viola #RitardoPerché fa schifo, ferro viola!"
     query = parse('"ferro viola" #ritardoperche -bello')
     assert query.why(text, Subject(text)) == ["FERRÒ-viola", "#RitardoPerché", "ferro viola"]
 
 
-def test_the_language_is_asked_of_the_text_only_when_a_query_wants_it():
-    asked = []
+def test_the_language_is_detected_only_for_queries_that_need_it():
+    detected = []
 
     def detect(text: str) -> str:
-        asked.append(text)
+        detected.append(text)
         return "it"
 
     assert not matches("bus", "Treno", detect=detect)
-    assert asked == []
+    assert detected == []
     assert matches("treno lang:it", "Treno", detect=detect)
-    assert asked == ["Treno"]
+    assert detected == ["Treno"]

@@ -1,4 +1,4 @@
-"""Any transformers model, tried on a tiny one that is made here. Needs the torch extra."""
+"""Transformers models, with a tiny one that is created here. Needs the torch extra."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_folder_is_a_model_and_its_columns_are_mapped_by_name(folder: Path):
+def test_a_model_in_a_folder_is_loaded_and_its_labels_are_mapped_by_name(folder: Path):
     reader = load(str(folder), ("it", "en"))
     texts = ["il treno va male", "bene", "", "il treno va bene " * 400]
     readings = reader.read(texts, ["it"] * 4)
@@ -58,7 +58,7 @@ def test_truncated_weights_are_refused(folder: Path, tmp_path: Path):
         load(str(tmp_path))
 
 
-def test_odd_labels_are_refused(folder: Path, tmp_path: Path):
+def test_unknown_labels_are_refused(folder: Path, tmp_path: Path):
     config = _copy(folder, tmp_path) / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": {"0": "a", "1": "b", "2": "c"}}))
     with pytest.raises(OperatorError, match="cannot be mapped"):
@@ -73,7 +73,7 @@ def test_pickled_weights_are_refused(folder: Path, tmp_path: Path):
         load(str(tmp_path))
 
 
-def test_a_model_that_brings_its_own_code_does_not_run_it(folder: Path, tmp_path: Path):
+def test_code_from_a_models_repository_is_not_run(folder: Path, tmp_path: Path):
     config = _copy(folder, tmp_path) / "config.json"
     evil = {
         **json.loads(config.read_text()),
@@ -87,19 +87,19 @@ def test_a_model_that_brings_its_own_code_does_not_run_it(folder: Path, tmp_path
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_folder_that_is_missing_is_named():
+def test_a_missing_folder_is_reported():
     with pytest.raises(OperatorError, match="no folder"):
         load("./nowhere/at/all")
 
 
-def test_the_words_that_moved_any_model_are_found_by_leaving_them_out(folder: Path):
+def test_influential_words_are_measured_by_leaving_them_out(folder: Path):
     reader = load(str(folder), ("it", "en"))
-    moved = reader.classifier.moved("il treno va male", "it", 0)
-    assert moved.shape == (4,)
-    assert float(abs(moved).max()) > 0
+    influences = reader.classifier.influences("il treno va male", "it", 0)
+    assert influences.shape == (4,)
+    assert float(abs(influences).max()) > 0
 
 
-def test_a_model_that_is_exported_reads_alike_without_pytorch(folder: Path, tmp_path: Path):
+def test_an_exported_model_classifies_alike_without_pytorch(folder: Path, tmp_path: Path):
     needed("onnx", "the train extra is not installed: pip install 'ascolto[train]'")
     needed("onnxscript", "the train extra is not installed: pip install 'ascolto[train]'")
     from models.sentiment.conversion import convert

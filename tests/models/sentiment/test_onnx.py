@@ -1,4 +1,4 @@
-"""A folder with an ONNX model that is not one: said so, never read with."""
+"""Folders with ONNX models that are damaged or of the wrong kind are refused."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 from models.errors import OperatorError
 from models.sentiment import load
-from models.sentiment.pair import FOLDER
+from models.sentiment.ensemble import FOLDER
 
 LABELS = {"id2label": {"0": "negative", "1": "neutral", "2": "positive"}}
 
@@ -21,12 +21,12 @@ def folder(tmp_path: Path, model: bytes, config: object = LABELS, tokenizer: str
     return tmp_path
 
 
-def test_what_is_no_onnx_is_refused(tmp_path: Path):
+def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path):
     with pytest.raises(OperatorError, match="could not be loaded"):
         load(str(folder(tmp_path, b"not onnx", tokenizer=TOKENIZER)))
 
 
-def test_a_missing_tokenizer_is_named(tmp_path: Path):
+def test_a_missing_tokenizer_is_reported(tmp_path: Path):
     with pytest.raises(OperatorError, match=r"tokenizer\.json"):
         load(str(folder(tmp_path, b"")))
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from models.errors import OperatorError
 from models.sentiment import INTENTS, LABELS, load
-from models.sentiment.labels import columns
+from models.sentiment.labels import map_labels
 from models.sentiment.language import Identifier
 
 READER = load()
@@ -27,13 +27,13 @@ READER = load()
         "\ud800",
     ],
 )
-def test_rubbish_is_read_without_a_crash(text: str):
+def test_unusual_texts_do_not_crash_it(text: str):
     [reading] = READER.read([text])
     assert abs(reading.negative + reading.neutral + reading.positive - 1) < 1e-4
     assert reading.sentiment in LABELS
 
 
-def test_an_empty_text_is_neutral_and_of_no_language():
+def test_a_blank_text_is_neutral_and_in_no_language():
     [reading] = READER.read(["  "])
     assert (reading.sentiment, reading.language, reading.neutral) == ("neutral", "und", 1.0)
 
@@ -46,11 +46,11 @@ def test_an_empty_text_is_neutral_and_of_no_language():
         "Am așteptat două ore degeaba".encode("utf-16"),
     ],
 )
-def test_bytes_that_are_no_text_are_neutral_and_of_no_language(raw: bytes):
+def test_binary_content_is_neutral_and_in_no_language(raw: bytes):
     text = raw.decode("utf-8", errors="replace")
     [reading] = READER.read([text])
     assert (reading.sentiment, reading.language, reading.neutral) == ("neutral", "und", 1.0)
-    assert READER.why(text, "und", "neutral") == []
+    assert READER.explain(text, "und", "neutral") == []
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_bytes_that_are_no_text_are_neutral_and_of_no_language(raw: bytes):
     [
         "Servizio pessimo, non è più possibile".encode("latin-1"),
         "Servizio pessimo 😡".encode()[:-1],
-        b"Servizio pessimo \xed\xa0\xbd\xed\xb8\xa1",  # an emoji as two surrogates, which some databases make of it
+        b"Servizio pessimo \xed\xa0\xbd\xed\xb8\xa1",  # an emoji as two surrogates, as some databases store it
     ],
 )
-def test_a_complaint_with_broken_letters_or_emoji_is_still_read(raw: bytes):
+def test_a_complaint_with_broken_letters_or_emoji_is_still_negative(raw: bytes):
     [reading] = READER.read([raw.decode("utf-8", errors="replace")])
     assert (reading.sentiment, reading.language) == ("negative", "it")
 
 
 @given(st.lists(st.text(max_size=80), max_size=6))
-def test_any_batch_gives_one_reading_each_and_nearly_the_same_as_alone(texts: list[str]):
+def test_a_batch_returns_nearly_the_same_readings_as_its_texts_alone(texts: list[str]):
     together = READER.read(texts)
     alone = [READER.read([text])[0] for text in texts]
     assert [r.language for r in together] == [r.language for r in alone]
@@ -76,27 +76,28 @@ def test_any_batch_gives_one_reading_each_and_nearly_the_same_as_alone(texts: li
         assert abs(one.positive - other.positive) < 0.2
 
 
-def test_what_somebody_wants_is_read_too():
+def test_intents_are_classified():
     texts = ["Il pacco non arriva da due settimane", "A che ora aprite domani?", "Grazie mille, gentilissimi", " "]
     assert [r.intent for r in READER.read(texts)] == ["complaint", "question", "praise", ""]
     assert {"complaint", "question", "praise", "lead", "news", "chatter", "spam", "crisis"} == set(INTENTS)
 
 
-def test_the_words_that_moved_it_are_words_of_the_text():
+def test_influential_words_are_words_of_the_text_strongest_first():
     text = "Servizio pessimo, tre ore di attesa e nessuna risposta"
     [reading] = READER.read([text], ["it"])
-    moved = READER.why(text, reading.language, reading.sentiment)
-    assert "pessimo," in {word.word for word in moved}
-    assert {word.word for word in moved} <= set(text.split())
-    assert [word.by for word in moved] == sorted((word.by for word in moved), reverse=True)
+    influences = READER.explain(text, reading.language, reading.sentiment)
+    assert "pessimo," in {influence.word for influence in influences}
+    assert {influence.word for influence in influences} <= set(text.split())
+    weights = [influence.weight for influence in influences]
+    assert weights == sorted(weights, reverse=True)
 
 
 @pytest.mark.parametrize("text", ["", " ", "👍", "\x00", "https://x.example", "a" * 100_000, "\ud800 x", "¨ ´ x"])
-def test_why_survives_rubbish(text: str):
-    assert all(word.by > 0 for word in READER.why(text, "und", "negative"))
+def test_unusual_texts_can_be_explained(text: str):
+    assert all(influence.weight > 0 for influence in READER.explain(text, "und", "negative"))
 
 
-def test_what_is_plain_is_read_in_three_languages():
+def test_clear_texts_are_classified_in_three_languages():
     texts = [
         "Servizio pessimo, tre ore di attesa e nessuna risposta",
         "Grazie mille, gentilissimi e veloci",
@@ -123,11 +124,11 @@ def test_what_is_plain_is_read_in_three_languages():
         ("", None, "und"),
     ],
 )
-def test_the_platforms_word_first_then_the_texts_own(text: str, tag: str | None, language: str):
+def test_the_platforms_tag_comes_before_detection(text: str, tag: str | None, language: str):
     assert Identifier(("it", "ro", "en")).language(text, tag) == language
 
 
-def test_a_brand_is_spoken_of_in_its_own_languages_only():
+def test_a_brands_languages_replace_the_configured_ones():
     identifier = Identifier(("it", "ro", "en"))
     text = "Buenos días, el tren llega siempre tarde"
     assert identifier.language(text, None, ("es", "pt")) == "es"
@@ -135,7 +136,7 @@ def test_a_brand_is_spoken_of_in_its_own_languages_only():
     assert identifier.language("Trenul a întârziat și astăzi foarte mult", None, ("it", "ro")) == "ro"
 
 
-def test_one_configured_language_needs_no_guess():
+def test_a_single_configured_language_is_not_detected():
     assert Identifier(("it",)).language("The train is late again") == "it"
 
 
@@ -151,7 +152,7 @@ def test_one_configured_language_needs_no_guess():
     ],
 )
 def test_labels_are_mapped_by_name(labels: dict, ours: dict):
-    assert columns(labels, "m") == ours
+    assert map_labels(labels, "m") == ours
 
 
 @pytest.mark.parametrize(
@@ -159,4 +160,4 @@ def test_labels_are_mapped_by_name(labels: dict, ours: dict):
 )
 def test_labels_that_cannot_be_mapped_are_refused(labels: dict):
     with pytest.raises(OperatorError, match="cannot be mapped"):
-        columns(labels, "some/model")
+        map_labels(labels, "some/model")

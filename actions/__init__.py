@@ -1,0 +1,1 @@
+"""What members can do: one table, for the browser, every chat and the API."""

@@ -1,0 +1,1 @@
+"""What a mention means: brands, language, sentiment, intent, severity, second opinions, explanations, training."""

@@ -1,0 +1,1 @@
+"""The rows that are stored, one file for each group of tables."""

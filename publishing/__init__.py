@@ -1,0 +1,1 @@
+"""Replies: drafts, suggestions, checks, approvals, sending, looking up."""

@@ -1,0 +1,1 @@
+"""What depends on time: business hours, deadlines, escalation, availability."""

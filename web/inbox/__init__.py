@@ -1,0 +1,1 @@
+"""Cases: the list, one case with its editor, actions, bulk replies."""

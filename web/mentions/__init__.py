@@ -1,0 +1,1 @@
+"""All mentions: search, and the newest."""

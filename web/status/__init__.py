@@ -1,0 +1,1 @@
+"""The state of every connection, and of the program."""
