@@ -7,12 +7,9 @@ from zoneinfo import ZoneInfo
 from actions.forms import AlertForm, AssignForm, CorrectForm, DismissForm, NoForm, NoteForm, ReasonForm, SnoozeForm
 from actions.spec import ActionRequest
 from cards.outcome import Choice, Outcome
-from languages import Translator, mark
-from models.configuration import Member
+from languages import mark
 from triage import alerts, case_actions, labels
 from triage.permissions import get_visible_case
-
-MAX_ASSIGNEES = 8
 
 
 async def claim(request: ActionRequest, _form: NoForm) -> Outcome:
@@ -36,7 +33,7 @@ async def assignees(request: ActionRequest) -> Sequence[Choice]:
     brand = request.context.brand(case).slug
     members = request.context.configuration.members
     others = [member for number, member in members if number != request.member_id and member.can_see(brand)]
-    return [Choice(label=member.name, verb="assign", text=member.slug) for member in others[:MAX_ASSIGNEES]]
+    return [Choice(label=member.name, verb="assign", text=member.slug) for member in others]
 
 
 async def snooze(request: ActionRequest, form: SnoozeForm) -> Outcome:
@@ -45,13 +42,10 @@ async def snooze(request: ActionRequest, form: SnoozeForm) -> Outcome:
     return request.done(mark("Snoozed until {until}"), until=request.t.moment(until, request.member.zone))
 
 
-async def snooze_choices(request: ActionRequest) -> Sequence[Choice]:
-    return snooze_lengths(request.context.now, request.member, request.t)
-
-
-def snooze_lengths(now: datetime, member: Member, t: Translator) -> list[Choice]:
+async def snooze_lengths(request: ActionRequest) -> Sequence[Choice]:
     """An hour, three hours, tomorrow morning in the member's zone; as minutes from now."""
-    local = now.astimezone(ZoneInfo(member.zone))
+    now, t = request.context.now, request.t
+    local = now.astimezone(ZoneInfo(request.member.zone))
     morning = datetime.combine(local.date() + timedelta(days=1), time(9), local.tzinfo)
     until_morning = int((morning.astimezone(UTC) - now).total_seconds() // 60)
     lengths = ((t("1 hour"), 60), (t("3 hours"), 180), (t("Tomorrow at 9"), until_morning))
@@ -83,7 +77,11 @@ async def correct(request: ActionRequest, form: CorrectForm) -> Outcome:
 
 
 async def sentiments(request: ActionRequest) -> Sequence[Choice]:
-    return [Choice(label=request.t(label), verb="correct", text=code) for code, label in labels.SENTIMENT.items()]
+    case = await get_visible_case(request.context, request.case_id, request.member_id)
+    return [
+        Choice(label=request.t(label), verb="correct", text=code, current=code == case.sentiment)
+        for code, label in labels.SENTIMENT.items()
+    ]
 
 
 async def mute_author(request: ActionRequest, _form: NoForm) -> Outcome:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from cards.outcome import Choice, Outcome
 from languages import Translator, mark
@@ -14,6 +14,17 @@ from triage.context import Context
 from triage.lifecycle import Move, Stage
 
 OUTDATED: Final = mark("This button is outdated. Use the newest card.")
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """A field of an action's form that is typed in the browser; `label` says what."""
+
+    name: str
+    label: str
+    max_length: int
+    required: bool = False
+
 
 Permission = Callable[[Context, int, int], Awaitable[Case]]
 """(context, case, member) → the case, or Refused: one of triage/permissions.py."""
@@ -50,7 +61,7 @@ class ActionSpec(Generic[Form]):
     or a command into its field `argument`. Where that is missing or invalid, a chat offers `choices`; without any, `invalid`
     is the refusal. `stages` are those at which it is offered on a card, `move` what it does to the case (triage/lifecycle.py).
     `confirm` says whether a chat confirms it in words; the rest is seen on the card. `reactions` map an emoji on a card to the
-    argument.
+    argument. `menu` is where the case's page offers it, with its choices and `inputs`, under the key `shortcut`.
     """
 
     verb: str
@@ -67,6 +78,9 @@ class ActionSpec(Generic[Form]):
     confirm: bool = False
     primary: bool = False
     reactions: tuple[tuple[str, str], ...] = ()
+    menu: Literal["", "main", "more"] = ""
+    inputs: tuple[TextInput, ...] = ()
+    shortcut: str = ""
 
     def button(self, t: Translator) -> str:
         return f"{self.icon} {t(self.label)}".strip()

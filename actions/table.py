@@ -22,7 +22,8 @@ from actions.forms import (
     SnoozeForm,
     SuggestionForm,
 )
-from actions.spec import ActionSpec, AnyAction
+from actions.spec import ActionSpec, AnyAction, TextInput
+from cards.case_view import CaseView
 from languages import mark
 from models.tables.case import State
 from triage.lifecycle import STATE_OF, Stage, allows
@@ -119,12 +120,14 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         form=SnoozeForm,
         argument="minutes",
         invalid=mark("Choose how long to snooze the case."),
-        choices=case_handlers.snooze_choices,
+        choices=case_handlers.snooze_lengths,
         permission=require_unclaimed_or_own,
         stages=("waiting", "snoozed", "claimed"),
         move="snooze",
         confirm=True,
         reactions=(("💤", "60"),),
+        menu="main",
+        shortcut="s",
     ),
     ActionSpec(
         verb="escalate",
@@ -135,6 +138,9 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         argument="reason",
         permission=get_visible_case,
         stages=("waiting", "snoozed", "claimed", "failed", "proposed"),
+        menu="main",
+        inputs=(TextInput("reason", mark("reason for whoever is notified"), 500),),
+        shortcut="e",
     ),
     ActionSpec(
         verb="dismiss",
@@ -150,6 +156,9 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         move="dismiss",
         confirm=True,
         reactions=(("🙈", "not-us"),),
+        menu="main",
+        inputs=(TextInput("reason", mark("another reason"), 200, required=True),),
+        shortcut="d",
     ),
     ActionSpec(
         verb="release",
@@ -159,6 +168,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         permission=require_claim,
         stages=("failed",),
         move="release",
+        menu="more",
     ),
     ActionSpec(
         verb="reopen",
@@ -179,6 +189,8 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         choices=case_handlers.assignees,
         permission=get_visible_case,
         move="assign",
+        menu="main",
+        inputs=(TextInput("note", mark("what they should know"), 500),),
     ),
     ActionSpec(
         verb="note",
@@ -189,6 +201,9 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         invalid=mark("The note is empty."),
         permission=get_visible_case,
         confirm=True,
+        menu="main",
+        inputs=(TextInput("text", mark("Internal note, never published"), 4_000, required=True),),
+        shortcut="n",
     ),
     ActionSpec(
         verb="correct",
@@ -201,6 +216,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         permission=get_visible_case,
         confirm=True,
         reactions=(("👍", "positive"), ("👎", "negative")),
+        menu="more",
     ),
     ActionSpec(
         verb="mute_author",
@@ -208,6 +224,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         handler=case_handlers.mute_author,
         form=NoForm,
         permission=get_visible_case,
+        menu="more",
     ),
     ActionSpec(
         verb="unmute_author",
@@ -215,6 +232,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         handler=case_handlers.unmute_author,
         form=NoForm,
         permission=get_visible_case,
+        menu="more",
     ),
     ActionSpec(
         verb="draft",
@@ -329,6 +347,19 @@ REACTIONS: Final[dict[str, tuple[str, str]]] = {
 def on_card(stage: Stage) -> list[AnyAction]:
     """The actions offered on a card at a stage, in order."""
     return [spec for spec in _SPECS if stage in spec.stages][:MAX_BUTTONS]
+
+
+def on_page(case: CaseView, member_id: int) -> list[AnyAction]:
+    """The actions that the page of a case offers a member, in order."""
+    return [spec for spec in _SPECS if spec.menu and _is_offered(spec, case, member_id)]
+
+
+def _is_offered(spec: AnyAction, case: CaseView, member_id: int) -> bool:
+    if spec.permission is require_claim and case.holder != member_id:
+        return False
+    if spec.permission is require_unclaimed_or_own and case.holder not in (None, member_id):
+        return False
+    return allows(case.state, spec.move) if spec.move else not spec.stages or case.stage in spec.stages
 
 
 def is_possible(verb: str, state: State) -> bool:

@@ -51,7 +51,7 @@ class BrandMatcher:
                 brand_id=brand_id,
                 matched_by=addressed.get(brand_id, "query"),
                 query=slug,
-                words=" · ".join(self._queries[brand_id, slug].why(post.text, subject)[:MAX_WORDS]),
+                words=" · ".join(self._queries[brand_id, slug].matched_words(post.text, subject)[:MAX_WORDS]),
             )
             for brand_id, slug in queries.items()
         ]

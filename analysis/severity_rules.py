@@ -75,7 +75,7 @@ def severity(text: str, sentiment: str) -> str | None:
 
 def matched_words(reason: str, text: str) -> list[str]:
     """The words of the text that a rule matched; none for exposed data, which is never repeated."""
-    return _queries()[reason].why(text, Subject(text)) if reason in RULES else []
+    return _queries()[reason].matched_words(text, Subject(text)) if reason in RULES else []
 
 
 def exposes_personal_data(text: str) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy import select
 
-from models.tables.case import OPEN, Case, CaseEvent, ScorePart
+from models.tables.case import OPEN, Case, CaseEvent, ScorePart, State
 from models.tables.mention import Author, Mention, MentionBrand, MentionVersion
 from models.tables.reply import IN_FLIGHT, Approval, Reply, ReplyVersion
 from publishing.suggestions import Suggestion, suggest
@@ -82,7 +82,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     author: str
     followers: int | None
-    state: str
+    state: State
     stage: Stage
     intent: str
     sentiment: str

@@ -19,6 +19,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     verb: str
     text: str
+    current: bool = False
+    """Whether it is what is set already."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

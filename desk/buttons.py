@@ -16,6 +16,9 @@ from languages import Translator
 from models.tables.action import Action
 from publishing.suggestions import Suggestion
 
+MAX_CHOICES = 8
+"""Buttons under one message."""
+
 
 class Button(msgspec.Struct, frozen=True, kw_only=True):
     label: str
@@ -73,7 +76,9 @@ def for_preview(preview: Preview, t: Translator) -> list[Button]:
 
 
 def for_choices(choices: Sequence[Choice], case: int) -> list[Button]:
-    return [Button(label=choice.label, verb=choice.verb, case=case, text=choice.text) for choice in choices]
+    return [
+        Button(label=choice.label, verb=choice.verb, case=case, text=choice.text) for choice in choices[:MAX_CHOICES]
+    ]
 
 
 def for_suggestions(suggestions: Sequence[Suggestion], case: int) -> list[Button]:

@@ -79,7 +79,7 @@ def status_lines(case: CaseView, m: Markup, t: Translator) -> list[str]:
 
 def _status(case: CaseView, t: Translator) -> tuple[str, str]:
     """The state, and its detail: who holds the case, until when it is snoozed, why it ended."""
-    word = t(labels.STATE[case.state])  # type: ignore[index]
+    word = t(labels.STATE[case.state])
     if case.proposal:
         approvals = f"{len(case.proposal.approvers)}/{case.required_approvals}"
         return t("waiting for approval"), f" · {case.holder_name} · {approvals}"

@@ -210,4 +210,4 @@ def _typos(draft: Draft) -> Iterator[Finding]:
 
 
 def _matched(query: Query, text: str) -> list[str]:
-    return query.why(text, Subject(text))
+    return query.matched_words(text, Subject(text))

@@ -32,7 +32,7 @@ def test(query: str, file: Path | None, *, json: bool) -> int:
         if not parsed.matches(subject):
             continue
         matched += 1
-        why = parsed.why(text, subject)
+        why = parsed.matched_words(text, subject)
         if json:
             print_json({"line": number, "why": why, "text": text})
         else:

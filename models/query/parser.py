@@ -68,7 +68,7 @@ class Query:
     def matches(self, subject: Subject) -> bool:
         return self.node.test(subject)
 
-    def why(self, text: str, subject: Subject) -> list[str]:
+    def matched_words(self, text: str, subject: Subject) -> list[str]:
         """The parts of the original `text` that match, in order, each once."""
         spans = sorted(set(self.node.spans(subject)))
         return list(dict.fromkeys(_original(text, subject.folded, span) for span in spans))

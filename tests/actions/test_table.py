@@ -10,13 +10,15 @@ from sqlalchemy import func, select
 from actions import case_handlers
 from actions.perform import perform_chat_action
 from actions.spec import AnyAction
-from actions.table import ACTIONS, MAX_BUTTONS, REACTIONS, is_possible, on_card
+from actions.table import ACTIONS, MAX_BUTTONS, REACTIONS, is_possible, on_card, on_page
+from cards.case_view import case_view
 from languages import available, translator
 from models.configuration import ConfigurationFile
 from models.errors import Refused
 from models.tables.action import Action
 from models.tables.base import Base
 from models.tables.case import OPEN, Case, State
+from triage.case_actions import claim
 from triage.lifecycle import GRAPH, STATE_OF, allows
 from triage.permissions import require_claim, require_unclaimed_or_own
 
@@ -38,6 +40,31 @@ def by(who: str, verb: str, case: int, text: str = "") -> Action:
 def test_an_argument_is_a_field_of_its_form(spec: AnyAction):
     assert not spec.argument or spec.argument in spec.form.__struct_fields__
     assert spec.argument or spec.choices is None
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.menu], ids=name)
+def test_what_a_page_offers_can_be_filled_in_there(spec: AnyAction):
+    inputs = {field.name for field in spec.inputs}
+    assert inputs <= set(spec.form.__struct_fields__)
+    typed = dict.fromkeys(inputs, "x") | ({spec.argument: ARGUMENT.get(spec.argument, "x")} if spec.choices else {})
+    msgspec.convert(typed, spec.form, strict=False)
+
+
+def test_shortcuts_are_letters_that_the_page_has_no_other_use_for():
+    shortcuts = [spec.shortcut for spec in SPECS if spec.shortcut]
+    assert len(shortcuts) == len(set(shortcuts))
+    assert not set(shortcuts) & set("jkcrug")
+
+
+async def test_a_page_offers_what_the_member_may_do(harness: Harness):
+    case = await harness.case()
+    await harness.do(claim, case.id, harness.member("ana"))
+    async with harness.store.reading() as session:
+        view = await case_view(harness.context(session), case.id)
+    ana = {spec.verb for spec in on_page(view, harness.member("ana"))}
+    bruno = {spec.verb for spec in on_page(view, harness.member("bruno"))}
+    assert ana - bruno == {"snooze", "dismiss", "release"}
+    assert bruno < ana
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name)

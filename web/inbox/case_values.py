@@ -1,11 +1,14 @@
 """What the pages of a case show."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from actions.case_handlers import snooze_lengths
+from actions.spec import ActionRequest, AnyAction
+from actions.table import on_page
 from cards.case_view import CaseView, case_view
+from cards.outcome import Choice
 from models.errors import Refused
 from store import cases
 from triage.permissions import eligible_approvers, get_visible_case
@@ -24,28 +27,43 @@ async def case_values(viewer: Viewer, number: int) -> dict[str, Any]:
         group = await cases.other_open_cases_of_group(session, row)
         author_cases = await cases.other_cases_of_author(session, row)
         muted = await cases.is_author_muted(session, row)
+        request = ActionRequest(context, viewer.member_id, viewer.member, viewer.t, number)
+        actions = await _actions(request, case, author_muted=muted)
         approvers = eligible_approvers(context, row)
         brand = context.brand(row)
     connection = brand.publish.get(case.platform, "")
-    colleagues = [
-        member
-        for other, member in viewer.configuration.members
-        if other != viewer.member_id and member.can_see(brand.slug)
-    ]
     return {
         "case": case,
         "group": group,
         "author_cases": author_cases,
-        "author_muted": muted,
-        "colleagues": colleagues,
+        "page_actions": actions,
         "configuration": viewer.configuration,
         "mine": case.holder == viewer.member_id,
         "draft": case.draft_of(viewer.member_id),
         "can_approve": viewer.member_id in approvers and _awaits_approval_of(case, viewer.member_id),
         "editor_key": editor_key(case, viewer.member_id),
-        "snooze_lengths": snooze_lengths(viewer.now, viewer.member, viewer.t),
         "max_length": context.checker.of(connection).max_length,
     }
+
+
+class PageAction(NamedTuple):
+    """An action that the page offers; `alternative` says whether its input may be typed instead of one of the choices."""
+
+    spec: AnyAction
+    choices: Sequence[Choice]
+
+    @property
+    def alternative(self) -> bool:
+        return bool(self.choices) and any(field.name == self.spec.argument for field in self.spec.inputs)
+
+
+async def _actions(request: ActionRequest, case: CaseView, *, author_muted: bool) -> list[PageAction]:
+    hidden = "mute_author" if author_muted else "unmute_author"
+    return [
+        PageAction(spec, await spec.choices(request) if spec.choices else ())
+        for spec in on_page(case, request.member_id)
+        if spec.verb != hidden
+    ]
 
 
 def _awaits_approval_of(case: CaseView, member: int) -> bool:

@@ -112,16 +112,17 @@ const suggestionKey = (n) => () => document.querySelectorAll(".suggestion")[n - 
 const SHORTCUTS = {
   j: () => step(1), k: () => step(-1), c: () => $(".claim")?.click(), r: () => $("#text")?.focus() ?? $(".claim")?.click(),
   u: () => $(".undo")?.click(), g: () => location.assign("/next"), "/": () => location.assign("/mentions"), "?": () => $("#shortcuts")?.showModal(),
-  s: () => unfold("s"), d: () => unfold("d"), e: () => unfold("e"), n: () => unfold("n"),
   1: suggestionKey(1), 2: suggestionKey(2), 3: suggestionKey(3), 4: suggestionKey(4), 5: suggestionKey(5), Escape: backToList,
 };
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.closest("#reply")) return $(".approve")?.click();
   const typing = event.target.matches("input, textarea, select");
   if (typing && event.key === "Escape") return event.target.blur();
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !SHORTCUTS[event.key] || $("dialog[open]")) return;
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+  const shortcut = SHORTCUTS[event.key] ?? unfolding(event.key);
+  if (!shortcut) return;
   event.preventDefault();
-  SHORTCUTS[event.key]();
+  shortcut();
 });
 function step(by) {
   const lines = [...document.querySelectorAll("ol.cases a")];
@@ -130,11 +131,14 @@ function step(by) {
   next?.click();
   next?.scrollIntoView({ block: "nearest" });
 }
-function unfold(key) {
-  const action = $(`details.action[data-key="${key}"]`);
-  if (!action) return;
-  action.open = !action.open;
-  if (action.open) $("input:not([type=hidden]), button", action)?.focus();
+// The menu of the action that the key is the shortcut of (actions/table.py).
+function unfolding(key) {
+  const action = [...document.querySelectorAll("details.action")].find((menu) => menu.dataset.key === key);
+  if (!action) return undefined;
+  return () => {
+    action.open = !action.open;
+    if (action.open) $("select, input:not([type=hidden]), button", action)?.focus();
+  };
 }
 function backToList() {
   if ($("article.case") && document.body.classList.contains("desk")) location.assign("/");

@@ -121,7 +121,7 @@ def test_any_line_is_either_a_query_or_a_query_error(line: str):
 def test_matched_words_are_those_of_the_original_post():
     text = "Il FERRÒ-viola #RitardoPerché fa schifo, ferro viola!"
     query = parse('"ferro viola" #ritardoperche -bello')
-    assert query.why(text, Subject(text)) == ["FERRÒ-viola", "#RitardoPerché", "ferro viola"]
+    assert query.matched_words(text, Subject(text)) == ["FERRÒ-viola", "#RitardoPerché", "ferro viola"]
 
 
 def test_the_language_is_detected_only_for_queries_that_need_it():
