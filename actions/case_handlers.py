@@ -4,22 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from actions.forms import AlertForm, AssignForm, CorrectForm, DismissForm, NoForm, NoteForm, ReasonForm, SnoozeForm
+from actions.forms import AlertForm, AssignForm, SnoozeForm
 from actions.spec import ActionRequest
 from cards.outcome import Choice, Outcome
 from languages import mark
 from triage import alerts, case_actions, labels
 from triage.permissions import get_visible_case
-
-
-async def claim(request: ActionRequest, _form: NoForm) -> Outcome:
-    await case_actions.claim(request.context, request.case_id, request.member_id)
-    return request.done(mark("Assigned to you"))
-
-
-async def release(request: ActionRequest, _form: NoForm) -> Outcome:
-    await case_actions.release(request.context, request.case_id, request.member_id)
-    return request.done(mark("Released"))
 
 
 async def assign(request: ActionRequest, form: AssignForm) -> Outcome:
@@ -52,28 +42,8 @@ async def snooze_lengths(request: ActionRequest) -> Sequence[Choice]:
     return [Choice(label=label, verb="snooze", text=str(minutes)) for label, minutes in lengths]
 
 
-async def dismiss(request: ActionRequest, form: DismissForm) -> Outcome:
-    await case_actions.dismiss(request.context, request.case_id, request.member_id, form.reason)
-    return request.done(mark("Dismissed"))
-
-
 async def dismissals(request: ActionRequest) -> Sequence[Choice]:
     return [Choice(label=request.t(label), verb="dismiss", text=code) for code, label in labels.DISMISSALS.items()]
-
-
-async def escalate(request: ActionRequest, form: ReasonForm) -> Outcome:
-    await case_actions.escalate(request.context, request.case_id, request.member_id, form.reason)
-    return request.done(mark("Escalated"))
-
-
-async def note(request: ActionRequest, form: NoteForm) -> Outcome:
-    await case_actions.add_note(request.context, request.case_id, request.member_id, form.text)
-    return request.done(mark("Note added"))
-
-
-async def correct(request: ActionRequest, form: CorrectForm) -> Outcome:
-    await case_actions.correct(request.context, request.case_id, request.member_id, form.sentiment, form.mention)
-    return request.done(mark("Sentiment corrected"))
 
 
 async def sentiments(request: ActionRequest) -> Sequence[Choice]:
@@ -82,21 +52,6 @@ async def sentiments(request: ActionRequest) -> Sequence[Choice]:
         Choice(label=request.t(label), verb="correct", text=code, current=code == case.sentiment)
         for code, label in labels.SENTIMENT.items()
     ]
-
-
-async def mute_author(request: ActionRequest, _form: NoForm) -> Outcome:
-    await case_actions.mute_author(request.context, request.case_id, request.member_id)
-    return request.done(mark("Author muted: no more cases are opened"))
-
-
-async def unmute_author(request: ActionRequest, _form: NoForm) -> Outcome:
-    await case_actions.unmute_author(request.context, request.case_id, request.member_id)
-    return request.done(mark("Author unmuted"))
-
-
-async def reopen(request: ActionRequest, _form: NoForm) -> Outcome:
-    await case_actions.reopen(request.context, request.case_id, request.member_id)
-    return request.done(mark("Reopened"))
 
 
 async def mute_alert(request: ActionRequest, form: AlertForm) -> Outcome:

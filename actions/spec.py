@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
+import msgspec
+
 from cards.outcome import Choice, Outcome
 from languages import Translator, mark
 from models.configuration import Member
@@ -51,6 +53,16 @@ class ActionRequest:
 
     def done(self, message: str, **values: object) -> Outcome:
         return Outcome(message=self.t(message, **values), case=self.case)
+
+
+def on_case(act: Callable[..., Awaitable[object]], message: str) -> Callable[[ActionRequest, Any], Awaitable[Outcome]]:
+    """The handler of an action that is one function: (context, case id, member id, the form's fields in order)."""
+
+    async def handler(request: ActionRequest, form: Any) -> Outcome:
+        await act(request.context, request.case_id, request.member_id, *msgspec.structs.astuple(form))
+        return request.done(message)
+
+    return handler
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,11 @@ from actions.forms import (
     SnoozeForm,
     SuggestionForm,
 )
-from actions.spec import ActionSpec, AnyAction, TextInput
+from actions.spec import ActionSpec, AnyAction, TextInput, on_case
 from cards.case_view import CaseView
 from languages import mark
 from models.tables.case import State
+from triage import case_actions
 from triage.lifecycle import STATE_OF, Stage, allows
 from triage.permissions import get_visible_case, require_claim, require_unclaimed_or_own
 
@@ -36,7 +37,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         verb="claim",
         icon="👀",
         label=mark("Claim"),
-        handler=case_handlers.claim,
+        handler=on_case(case_actions.claim, mark("Assigned to you")),
         form=NoForm,
         permission=get_visible_case,
         stages=("waiting", "snoozed"),
@@ -133,7 +134,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         verb="escalate",
         icon="⬆️",
         label=mark("Escalate"),
-        handler=case_handlers.escalate,
+        handler=on_case(case_actions.escalate, mark("Escalated")),
         form=ReasonForm,
         argument="reason",
         permission=get_visible_case,
@@ -146,7 +147,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
         verb="dismiss",
         icon="🙈",
         label=mark("Dismiss"),
-        handler=case_handlers.dismiss,
+        handler=on_case(case_actions.dismiss, mark("Dismissed")),
         form=DismissForm,
         argument="reason",
         invalid=mark("Give a reason."),
@@ -163,7 +164,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
     ActionSpec(
         verb="release",
         label=mark("Release"),
-        handler=case_handlers.release,
+        handler=on_case(case_actions.release, mark("Released")),
         form=NoForm,
         permission=require_claim,
         stages=("failed",),
@@ -173,7 +174,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
     ActionSpec(
         verb="reopen",
         label=mark("Reopen"),
-        handler=case_handlers.reopen,
+        handler=on_case(case_actions.reopen, mark("Reopened")),
         form=NoForm,
         permission=get_visible_case,
         stages=("ended",),
@@ -195,7 +196,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
     ActionSpec(
         verb="note",
         label=mark("Note"),
-        handler=case_handlers.note,
+        handler=on_case(case_actions.add_note, mark("Note added")),
         form=NoteForm,
         argument="text",
         invalid=mark("The note is empty."),
@@ -208,7 +209,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
     ActionSpec(
         verb="correct",
         label=mark("Correct the sentiment"),
-        handler=case_handlers.correct,
+        handler=on_case(case_actions.correct, mark("Sentiment corrected")),
         form=CorrectForm,
         argument="sentiment",
         invalid=mark("Choose negative, neutral or positive."),
@@ -221,7 +222,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
     ActionSpec(
         verb="mute_author",
         label=mark("Mute this author"),
-        handler=case_handlers.mute_author,
+        handler=on_case(case_actions.mute_author, mark("Author muted: no more cases are opened")),
         form=NoForm,
         permission=get_visible_case,
         menu="more",
@@ -229,7 +230,7 @@ _SPECS: Final[tuple[AnyAction, ...]] = (
     ActionSpec(
         verb="unmute_author",
         label=mark("Unmute this author"),
-        handler=case_handlers.unmute_author,
+        handler=on_case(case_actions.unmute_author, mark("Author unmuted")),
         form=NoForm,
         permission=get_visible_case,
         menu="more",

@@ -18,6 +18,8 @@ from models.text import one_line, safe_url
 from triage import labels
 from web.viewer import VIEWER, Viewer
 
+MENU: web.AppKey[list[tuple[str, str]]] = web.AppKey("menu", list)
+"""(path, label) of the pages in the navigation, from the table of routes."""
 FOLDER: Final = Path(__file__).parent
 STATIC: Final = FOLDER / "static"
 
@@ -76,7 +78,8 @@ def render(viewer: Viewer, template: str, **values: Any) -> str:
 
 
 def page(request: web.Request, template: str, **values: Any) -> web.Response:
-    return web.Response(text=render(request[VIEWER], template, **values), content_type="text/html")
+    navigation = {"menu": request.app[MENU], "path": request.path}
+    return web.Response(text=render(request[VIEWER], template, **navigation, **values), content_type="text/html")
 
 
 def plain_page(template: str, **values: Any) -> web.Response:

@@ -5,6 +5,7 @@ from typing import Final, Literal, NamedTuple
 
 from aiohttp import web
 
+from languages import mark
 from models.errors import Refused
 from triage.permissions import get_visible_case
 from web.auth import login
@@ -12,6 +13,7 @@ from web.auth.sessions import require_viewer
 from web.events import EventStreams
 from web.inbox import actions, bulk, media, open_case, pages, replies
 from web.mentions import pages as mentions
+from web.rendering import MENU
 from web.reports import digest
 from web.settings import profile
 from web.status import pages as status
@@ -26,10 +28,13 @@ CASE: Final = r"/cases/{case:\d{1,15}}"
 
 
 class Route(NamedTuple):
+    """`menu` is the label of a page in the navigation."""
+
     method: str
     path: str
     handler: Handler
     access: Access
+    menu: str = ""
 
 
 async def event_stream(request: web.Request) -> web.StreamResponse:
@@ -51,12 +56,12 @@ ROUTES: Final = (
     Route("POST", CASE + "/approve_proposal", replies.approve_proposal, "case"),
     Route("GET", CASE + "/bulk_reply", bulk.show, "case"),
     Route("POST", CASE + "/bulk_reply", bulk.submit, "case"),
-    Route("GET", "/open", open_case.show, "member"),
-    Route("POST", "/open", open_case.submit, "member"),
-    Route("GET", "/mentions", mentions.search, "member"),
-    Route("GET", "/digest", digest.digest, "member"),
+    Route("GET", "/mentions", mentions.search, "member", menu=mark("Mentions")),
+    Route("GET", "/digest", digest.digest, "member", menu=mark("Digest")),
     Route("GET", "/digest/chart.png", digest.chart, "member"),
-    Route("GET", "/status", status.status, "member"),
+    Route("GET", "/status", status.status, "member", menu=mark("Status")),
+    Route("GET", "/open", open_case.show, "member", menu=mark("New case")),
+    Route("POST", "/open", open_case.submit, "member"),
     Route("GET", "/me", profile.show, "member"),
     Route("POST", "/me", profile.submit, "member"),
     Route("GET", "/events", event_stream, "member"),
@@ -68,6 +73,7 @@ ROUTES: Final = (
 
 
 def add_routes(app: web.Application) -> None:
+    app[MENU] = [(route.path, route.menu) for route in ROUTES if route.menu]
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _guarded(route))
 

@@ -7,7 +7,6 @@ import pytest
 from conftest import Harness
 from sqlalchemy import func, select
 
-from actions import case_handlers
 from actions.perform import perform_chat_action
 from actions.spec import AnyAction
 from actions.table import ACTIONS, MAX_BUTTONS, REACTIONS, is_possible, on_card, on_page
@@ -183,8 +182,8 @@ def with_identity(harness: Harness, slug: str, identity: str, **fields) -> Confi
 async def test_what_was_done_before_a_refusal_is_rolled_back(harness: Harness, monkeypatch: pytest.MonkeyPatch):
     case = await harness.case()
 
-    async def claim_and_refuse(request, form):
-        await case_handlers.claim(request, form)
+    async def claim_and_refuse(request, _form):
+        await claim(request.context, request.case_id, request.member_id)
         raise Refused("No.")
 
     monkeypatch.setitem(ACTIONS, "claim", replace(ACTIONS["claim"], handler=claim_and_refuse))
