@@ -7,7 +7,8 @@ from languages import mark
 from models.configuration import Member
 from models.text import one_line
 from store.cases import CaseSummary
-from triage.schedule import availability
+from triage import my_cases
+from triage.schedule.quiet_hours import add_absence, set_quiet_hours
 
 MAX_TEXT = 120
 
@@ -18,7 +19,7 @@ async def show_help(request: ActionRequest, _form: NoForm) -> Outcome:
 
 
 async def mine(request: ActionRequest, _form: NoForm) -> Outcome:
-    views = await availability.summary(request.context, request.member_id)
+    views = await my_cases.summary(request.context, request.member_id)
     heads = {
         "mine": request.t(mark("Your cases: {count}"), count=views["mine"][0]),
         "overdue": request.t(mark("Overdue: {count}"), count=views["overdue"][0]),
@@ -29,7 +30,7 @@ async def mine(request: ActionRequest, _form: NoForm) -> Outcome:
 
 
 async def next_case(request: ActionRequest, _form: NoForm) -> Outcome:
-    summary = await availability.next_case(request.context, request.member_id)
+    summary = await my_cases.next_case(request.context, request.member_id)
     if summary is None:
         return Outcome(message=request.t(mark("No cases waiting")))
     claim = Choice(label=request.t(mark("👀 Claim")), verb="claim", text="")
@@ -44,7 +45,7 @@ async def quiet_hours(request: ActionRequest, form: AvailabilityForm) -> Outcome
     if not form.text:
         text = mark("Your quiet hours: {hours}. Change them with a time like 22:00-07:00, or off.")
         return Outcome(message=request.t(text, hours=_hours(request.member) or "—"))
-    member = await availability.set_quiet_hours(request.context, request.member_id, form.text)
+    member = await set_quiet_hours(request.context, request.member_id, form.text)
     if not member.quiet_hours:
         return Outcome(message=request.t(mark("You can be notified at any time")))
     text = mark("Saved. During {hours} you are notified only if nobody else is available.")
@@ -58,7 +59,7 @@ def _hours(member: Member) -> str:
 async def absence(request: ActionRequest, form: AvailabilityForm) -> Outcome:
     member = request.member
     if form.text:
-        member = await availability.add_absence(request.context, request.member_id, form.text)
+        member = await add_absence(request.context, request.member_id, form.text)
     days = [
         f"{request.t.long_date(absence.first)} – {request.t.long_date(absence.last)}"
         + (f" → {absence.cover}" if absence.cover else "")

@@ -13,6 +13,7 @@ from models.tables.mention import Author
 from models.tables.reply import Reply, ReplyState
 from models.text import safe_url
 from publishing import approvals, bulk_reply, replies
+from publishing import undo as undoing
 from publishing.bulk_reply import GroupMember
 from publishing.suggestions import Suggestion, suggest
 from triage import case_actions
@@ -154,8 +155,8 @@ async def _proposal(request: ActionRequest) -> Reply:
 
 
 async def undo(request: ActionRequest, _form: NoForm) -> Outcome:
-    reply = await _reply_id(request, ("proposed", "approved", "sending"), approvals.ALREADY_SENT)
-    await approvals.undo(request.context, reply, request.member_id)
+    reply = await _reply_id(request, ("proposed", "approved", "sending"), undoing.ALREADY_SENT)
+    await undoing.undo(request.context, reply, request.member_id)
     return request.done(mark("Undone: the reply is a draft again"))
 
 

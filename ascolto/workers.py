@@ -19,8 +19,8 @@ from analysis.second_opinion import LanguageModel, SecondOpinions
 from ascolto.application import Application
 from ascolto.supervisor import Watch, until_stopped
 from cards import scheduled_digests
+from cards.action_queue import ActionQueue
 from cards.card_sync import CardSync
-from cards.chat_actions import ActionQueue
 from desk import Desk
 from listener import Listener
 from models.incoming import Deletion, ListenerBatch
@@ -28,7 +28,7 @@ from publishing import external_replies
 from publishing.ai_drafts import Drafter
 from publishing.sending import ReplyPublisher
 from responders import Responder
-from store import cursors, mentions, queued_actions
+from store import cursors, erasure, mentions, queued_actions
 from store.mentions import MatchedPost, WriteResult
 from triage.deletion_check import DeletionCheck, DeletionSource
 from triage.schedule import deadlines
@@ -86,7 +86,7 @@ async def store_batch(
         for edit in edits:
             await mentions.write_edit(session, name, edit, application.now())
         for deletion in deletions:
-            await mentions.erase_deleted(session, deletion, application.now())
+            await erasure.erase_deleted(session, deletion, application.now())
         for post in ours:
             context = application.context(session, matcher.configuration)
             await external_replies.record_answer(context, post, name, owner)

@@ -6,12 +6,10 @@ kept. Who may approve is in triage/permissions.py.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select
 
-from languages import mark
 from models.errors import Refused
 from models.tables.case import Case
 from models.tables.mention import Author, MentionBrand
@@ -19,7 +17,8 @@ from models.tables.reply import Approval, Reply, ReplyVersion
 from models.text import clean
 from publishing.checks import Draft, Finding
 from publishing.context import ReplyContext
-from publishing.replies import record_published
+from publishing.replies import NO_DRAFT, TEXT_CHANGED, change_shown, record_published
+from publishing.undo import UNDO_WINDOW
 from triage import alerts
 from triage.case_actions import MAX_NOTE
 from triage.context import Context
@@ -33,13 +32,6 @@ from triage.permissions import (
     required_approvals,
 )
 from triage.transitions import claim_expiry, transition
-
-UNDO_WINDOW: Final = timedelta(seconds=10)
-"""An approved reply is due after this; until then the approval can be undone."""
-
-TEXT_CHANGED: Final = mark("The text has changed since you saw it. Read it again, then approve.")
-NO_DRAFT: Final = mark("This draft no longer exists.")
-ALREADY_SENT: Final = mark("It has already been sent: it can only be deleted on the platform.")
 
 
 async def approve(context: ReplyContext, reply_id: int, revision: int, member_id: int) -> Reply:
@@ -55,10 +47,10 @@ async def approve(context: ReplyContext, reply_id: int, revision: int, member_id
     case = await require_claim(context, reply.case_id, member_id)
     await _require_publishable(context, case, reply)
     if required_approvals(context, case) == 0:
-        await _change(context, reply, "draft", revision, state="approved", **_approval(context, member_id))
+        await change_shown(context, reply, "draft", revision, state="approved", **_approval(context, member_id))
         await _record_approved(context, case, reply, member_id)
         return reply
-    await _change(context, reply, "draft", revision, state="proposed", error=None)
+    await change_shown(context, reply, "draft", revision, state="proposed", error=None)
     await _keep_version(context, reply, member_id)
     context.record_event(case, "approval requested", member_id, reply=reply.id)
     if can_approve(context, case, reply, member_id):  # a colleague's draft that an approver took over
@@ -86,7 +78,7 @@ async def _approve_proposed(context: ReplyContext, reply: Reply, revision: int, 
         context.record_event(case, "approval given", member_id, reply=reply.id)
     if len(approvers | {member_id}) < required_approvals(context, case):
         return reply
-    await _change(context, reply, "proposed", revision, state="approved", **_approval(context, member_id))
+    await change_shown(context, reply, "proposed", revision, state="approved", **_approval(context, member_id))
     if case.state in ("waiting", "snoozed"):
         await transition(context, case, "claim")
         case.claimed_by, case.snoozed_until = reply.author_id, None
@@ -120,7 +112,7 @@ async def amend(context: Context, reply_id: int, revision: int, member_id: int, 
     text = clean(text)
     if text == reply.text and revision == reply.revision:
         return reply
-    await _change(context, reply, "proposed", revision, text=text, revision=revision + 1)
+    await change_shown(context, reply, "proposed", revision, text=text, revision=revision + 1)
     await _keep_version(context, reply, member_id)
     context.record_event(case, "amended", member_id, reply=reply.id)
     return reply
@@ -129,7 +121,7 @@ async def amend(context: Context, reply_id: int, revision: int, member_id: int, 
 async def send_back(context: Context, reply_id: int, member_id: int, reason: str = "") -> Reply:
     """An approver rejects a reply: it is its author's draft again, with the reason."""
     reply, case = await _proposed(context, reply_id, member_id)
-    await _change(context, reply, "proposed", reply.revision, state="draft")
+    await change_shown(context, reply, "proposed", reply.revision, state="draft")
     if case.state == "claimed":
         case.claim_until = claim_expiry(context, case)
     context.record_event(case, "sent back", member_id, clean(reason, MAX_NOTE))
@@ -143,32 +135,6 @@ async def _proposed(context: Context, reply_id: int, member_id: int) -> tuple[Re
     case = await get_visible_case(context, reply.case_id, member_id)
     require_approver(context, case, reply, member_id)
     return reply, case
-
-
-async def undo(context: Context, reply_id: int, member_id: int) -> Reply:
-    """Makes an approved or proposed reply a draft again, unless it is being sent. Any member who sees the case may do it."""
-    reply = await context.session.get(Reply, reply_id)
-    if reply is None:
-        raise Refused(NO_DRAFT)
-    case = await get_visible_case(context, reply.case_id, member_id)
-    if reply.state == "proposed":
-        await assert_claim(context, case, member_id)
-        await _change(context, reply, "proposed", reply.revision, state="draft")
-        context.record_event(case, "undone", member_id)
-        return reply
-    undone = await context.session.execute(
-        update(Reply)
-        .where(Reply.id == reply_id, Reply.state == "approved")
-        .values(state="draft", approved_by=None, approved_at=None, due_at=None)
-        .execution_options(synchronize_session="fetch")
-    )
-    if undone.rowcount != 1:  # type: ignore[attr-defined]
-        raise Refused(ALREADY_SENT)
-    await context.session.execute(delete(Approval).where(Approval.reply_id == reply_id))
-    await transition(context, case, "undo")
-    case.claim_until = claim_expiry(context, case)
-    context.record_event(case, "undone", member_id)
-    return reply
 
 
 async def mark_published(context: Context, reply_id: int, member_id: int) -> Reply:
@@ -218,20 +184,6 @@ def _approval(context: Context, member_id: int) -> dict[str, Any]:
         "due_at": context.now + UNDO_WINDOW,
         "error": None,
     }
-
-
-async def _change(context: Context, reply: Reply, shown_state: str, shown_revision: int, **values: Any) -> None:
-    """Changes a reply only if it is still in the state and the revision that were shown."""
-    changed = await context.session.execute(
-        update(Reply)
-        .where(Reply.id == reply.id, Reply.state == shown_state, Reply.revision == shown_revision)
-        .values(**values)
-        .execution_options(synchronize_session="fetch")
-    )
-    if changed.rowcount != 1:  # type: ignore[attr-defined]
-        raise Refused(TEXT_CHANGED)
-    if shown_state == "proposed" and "state" in values:
-        await alerts.approval_decided(context, reply)
 
 
 async def _keep_version(context: Context, reply: Reply, member_id: int) -> None:

@@ -1,12 +1,16 @@
 """The life of a reply: drafts, and how it ends up published, here or elsewhere; approvals are in publishing/approvals.py."""
 
-from sqlalchemy import select
+from typing import Any, Final
 
+from sqlalchemy import select, update
+
+from languages import mark
 from models.errors import Refused
 from models.tables.case import Case
 from models.tables.mention import Mention, MentionBrand
 from models.tables.reply import Reply, ReplyState
 from models.text import clean
+from triage import alerts
 from triage.case_actions import claim
 from triage.context import Context
 from triage.lifecycle import Move
@@ -14,6 +18,8 @@ from triage.permissions import require_claim, require_unclaimed_or_own
 from triage.transitions import claim_expiry, end_case, transition
 
 MAX_URL = 2_000
+TEXT_CHANGED: Final = mark("The text has changed since you saw it. Read it again, then approve.")
+NO_DRAFT: Final = mark("This draft no longer exists.")
 
 
 async def save_draft(
@@ -129,3 +135,17 @@ async def _answered(context: Context, case: Case, move: Move) -> None:
 async def recall(context: Context, case: Case) -> None:
     """An approved reply will not be published; the case stays with whoever approved it."""
     await transition(context, case, "undo")
+
+
+async def change_shown(context: Context, reply: Reply, shown_state: str, shown_revision: int, **values: Any) -> None:
+    """Changes a reply only if it is still in the state and the revision that were shown."""
+    changed = await context.session.execute(
+        update(Reply)
+        .where(Reply.id == reply.id, Reply.state == shown_state, Reply.revision == shown_revision)
+        .values(**values)
+        .execution_options(synchronize_session="fetch")
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise Refused(TEXT_CHANGED)
+    if shown_state == "proposed" and "state" in values:
+        await alerts.approval_decided(context, reply)

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, func, select, text, true, tuple_, update
+from sqlalchemy import ColumnElement, Select, func, select, text, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.incoming import Deletion, IncomingAuthor, IncomingPost, Media
+from models.incoming import IncomingAuthor, IncomingPost, Media
 from models.interchange import EARLIEST, MAX_AHEAD
 from models.tables.case import Case, CaseEvent
-from models.tables.mention import Author, EarlierPost, MatchedBy, Mention, MentionBrand, MentionVersion, erased_values
-from models.tables.reply import Reply, ReplyVersion
+from models.tables.mention import Author, EarlierPost, MatchedBy, Mention, MentionBrand, MentionVersion
+from models.tables.reply import Reply
 from models.text import clean, fold
 from store.sql import insert
 
@@ -93,35 +93,8 @@ async def write_edit(session: AsyncSession, connection: str, matched: MatchedPos
     mention.text, mention.folded, mention.edited_at = new_text, fold(new_text), now
     await _write_matches(session, [(mention.id, matched)])
     await session.execute(update(MentionBrand).where(MentionBrand.mention_id == mention.id).values(analyzed_at=None))
-    await _record_on_cases(session, mention.id, "edited", now)
+    await record_on_cases(session, mention.id, "edited", now)
     return WriteResult(edited=1)
-
-
-async def erase_deleted(session: AsyncSession, deletion: Deletion, now: datetime) -> WriteResult:
-    """What was deleted on its platform is erased here: text, search, versions, matched words, and drafts that answer it."""
-    mention = await session.scalar(
-        select(Mention).where(
-            Mention.platform == deletion.platform, Mention.native_id == deletion.native_id, Mention.deleted_at.is_(None)
-        )
-    )
-    if mention is None:
-        return WriteResult()
-    for field, value in erased_values(Mention).items():
-        setattr(mention, field, value)
-    mention.deleted_at = now
-    await session.execute(delete(MentionVersion).where(MentionVersion.mention_id == mention.id))
-    await session.execute(
-        update(MentionBrand)
-        .where(MentionBrand.mention_id == mention.id)
-        .values(analyzed_at=func.coalesce(MentionBrand.analyzed_at, now), **erased_values(MentionBrand))
-    )
-    drafts = select(Reply.id).where(Reply.mention_id == mention.id, Reply.state.in_(("draft", "proposed")))
-    await session.execute(delete(ReplyVersion).where(ReplyVersion.reply_id.in_(drafts)))
-    await session.execute(
-        update(Reply).where(Reply.id.in_(drafts)).values(state="draft", text="", revision=Reply.revision + 1)
-    )
-    await _record_on_cases(session, mention.id, "deleted", now)
-    return WriteResult(deleted=1)
 
 
 async def search(
@@ -331,7 +304,7 @@ async def _write_matches(session: AsyncSession, matched: Sequence[tuple[int, Mat
         await session.execute(insert(session, MentionBrand).on_conflict_do_nothing(), rows)
 
 
-async def _record_on_cases(
+async def record_on_cases(
     session: AsyncSession, mention_id: int, kind: Literal["edited", "deleted"], now: datetime
 ) -> None:
     """The cases of a changed mention get an event and a new revision."""

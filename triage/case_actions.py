@@ -19,7 +19,8 @@ from models.text import clean, fold
 from triage import alerts, card_placement, intake, permissions
 from triage.context import Context
 from triage.labels import DIRECT_CONTACT
-from triage.schedule.escalation import absence_of, next_notification
+from triage.schedule.escalation import next_notification
+from triage.schedule.on_call import absence_of
 from triage.transitions import CLAIM_MINUTES, claim_expiry, end_case, transition, withdraw_proposal
 
 MAX_NOTE: Final = 4_000

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.incoming import Deletion
 from models.tables.mention import Mention
-from store import cursors, mentions
+from store import cursors, erasure
 from store.engine import Store
 
 BATCH: Final = 100
@@ -56,7 +56,7 @@ class DeletionCheck:
         async with self.store.writing() as session:
             for native_id in deleted:
                 deletion = Deletion(platform=self.source.platform, native_id=native_id)
-                await mentions.erase_deleted(session, deletion, now)
+                await erasure.erase_deleted(session, deletion, now)
             value = msgspec.json.encode(progress).decode()
             await cursors.save(session, "deletion check", self.source.name, value, now)
         return len(rows)

@@ -36,7 +36,7 @@ from models.tables.connection_status import Role
 from models.tables.mention import Mention, MentionBrand
 from models.tables.reply import IN_FLIGHT, Reply
 from models.text import one_line
-from publishing import approvals, replies
+from publishing import approvals, replies, undo
 from publishing.context import ReplyContext
 from publishing.sending import ReplyPublisher
 from responders.square import SquareResponder
@@ -272,12 +272,12 @@ class Day:
         self._print_action(slug, f"answers #{case_id} ({source}): “{one_line(text, 96)}”")
         if not self._has_undone:
             self._has_undone = True
-            await self._do(slug, case_id, lambda context, me: approvals.undo(context, reply, me))
+            await self._do(slug, case_id, lambda context, me: undo.undo(context, reply, me))
             await self._draft_and_approve(case_id, slug, text.replace(" — ", " "), None)
             self._print_action(
                 slug, f"undoes it within ten seconds, corrects the signature and approves #{case_id} again"
             )
-        self._schedule(self.now + approvals.UNDO_WINDOW, _nothing)
+        self._schedule(self.now + undo.UNDO_WINDOW, _nothing)
 
     async def _draft_and_approve(self, case_id: int, slug: str, text: str, code: str | None) -> int:
         async with self.application.store.writing() as session:

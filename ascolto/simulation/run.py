@@ -16,9 +16,9 @@ from ascolto import workers
 from ascolto.application import Application
 from ascolto.simulation.outside_world import Message, OutsideWorld, SimulatedListener, SimulatedResponder, outages
 from ascolto.simulation.people import DESKS, Person
+from cards.action_queue import ActionQueue
 from cards.card_sync import CardSync
 from cards.case_view import CaseView
-from cards.chat_actions import ActionQueue
 from cards.chat_views import AlertView, View
 from cards.outcome import Outcome, PerformedAction
 from desk import buttons, discord, slack, telegram

@@ -13,7 +13,7 @@ from languages import translator
 from models.incoming import Deletion
 from models.sentiment import Influence
 from models.tables.mention import InfluentialWord, MentionBrand
-from store import mentions
+from store import erasure
 from triage import labels
 
 
@@ -66,7 +66,7 @@ async def test_a_deletion_erases_the_words(harness: Harness, reader: FirstWordRe
     [match] = await _matches(harness)
     assert match.influential_words
     async with harness.store.writing() as session:
-        await mentions.erase_deleted(session, Deletion(platform="square", native_id=post.native_id), harness.now)
+        await erasure.erase_deleted(session, Deletion(platform="square", native_id=post.native_id), harness.now)
     [match] = await _matches(harness)
     assert match.influential_words == ()
     assert await explainer.explain_batch(harness.now) == 0

@@ -16,7 +16,7 @@ from models.incoming import Deletion
 from models.sentiment import Reading
 from models.tables.mention import MentionBrand
 from models.tables.second_opinion import SecondOpinion
-from store.mentions import erase_deleted
+from store.erasure import erase_deleted
 from triage.classification import Classification
 
 TERMS = Terms("judge", 0.1, price_in=1.0, price_out=10.0)

@@ -19,7 +19,7 @@ from models.configuration import EMPTY, BrandQuery, ConfigurationFile
 from models.tables.case import Case
 from models.tables.mention import Mention, MentionBrand
 from models.tables.reply import Reply
-from publishing import approvals, replies
+from publishing import approvals, replies, undo
 from store.engine import Store
 from store.schema import prepare
 from triage import case_actions
@@ -162,7 +162,7 @@ async def _approve_reply(harness: Harness, square: KillingSquare) -> Reply:
     case, ana = (await harness.cases())[0], harness.member("ana")
     await harness.do(case_actions.claim, case.id, ana)
     reply = await harness.do(replies.save_draft, case.id, ana, "Ci scusiamo molto.")
-    harness.now = utc_now() - approvals.UNDO_WINDOW  # the ten seconds have passed
+    harness.now = utc_now() - undo.UNDO_WINDOW  # the ten seconds have passed
     return await harness.do(approvals.approve, reply.id, reply.revision, ana)
 
 

@@ -9,8 +9,8 @@ from platforms.slack import APP_TOKEN, TOKEN, SlackServer
 from actions.perform import perform_chat_action
 from ascolto.demo.square import Square as SquareServer
 from cards import scheduled_digests
+from cards.action_queue import ActionQueue
 from cards.card_sync import CardSync
-from cards.chat_actions import ActionQueue
 from cards.chat_views import DigestView
 from connections.http import session as http_session
 from connections.slack import Slack

@@ -16,8 +16,8 @@ from models.incoming import Deletion
 from models.tables.alert import Alert
 from models.tables.case import Case, CaseEvent
 from models.tables.reply import Reply, ReplyVersion
-from publishing import approvals, replies
-from store.mentions import erase_deleted
+from publishing import approvals, replies, undo
+from store.erasure import erase_deleted
 from triage import case_actions
 from triage.schedule import deadlines
 
@@ -95,7 +95,7 @@ async def test_undo_within_ten_seconds_restores_the_draft(harness: Harness):
     ana = harness.member("ana")
     await harness.do(approvals.approve, reply.id, reply.revision, ana)
     harness.advance(seconds=9)
-    await harness.do(approvals.undo, reply.id, ana)
+    await harness.do(undo.undo, reply.id, ana)
     reply, case = await harness.get(Reply, reply.id), await harness.get(Case, case.id)
     assert (reply.state, reply.approved_by, case.state, case.claimed_by) == ("draft", None, "claimed", ana)
 
@@ -215,7 +215,7 @@ async def test_a_proposed_reply_that_its_author_edits_needs_approval_again(harne
 async def test_approvals_given_before_an_undo_do_not_count_after_it(harness: Harness):
     _, reply = await _proposed(harness)
     await harness.do(approvals.approve, reply.id, reply.revision, harness.member("dora"))
-    await harness.do(approvals.undo, reply.id, harness.member("ana"))
+    await harness.do(undo.undo, reply.id, harness.member("ana"))
     await harness.do(approvals.approve, reply.id, reply.revision, harness.member("ana"))
     assert (await harness.get(Reply, reply.id)).state == "proposed"
 

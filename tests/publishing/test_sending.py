@@ -13,9 +13,9 @@ from models.incoming import Deletion
 from models.outgoing import Address, LookupResult, Outgoing
 from models.tables.case import Case
 from models.tables.reply import Reply
-from publishing import approvals, replies, sending
+from publishing import approvals, replies, sending, undo
 from publishing.sending import ReplyPublisher
-from store import mentions
+from store import erasure, mentions
 from store.mentions import MatchedPost
 from triage import case_actions
 
@@ -84,7 +84,7 @@ async def test_a_reply_that_was_sent_cannot_be_undone(harness: Harness, approved
     harness.advance(seconds=10)
     await _publish(harness, responder)
     with pytest.raises(Refused, match="has already been sent"):
-        await harness.do(approvals.undo, approved.id, harness.member("ana"))
+        await harness.do(undo.undo, approved.id, harness.member("ana"))
 
 
 async def test_a_crash_after_publishing_finds_the_reply_and_does_not_publish_it_twice(
@@ -295,7 +295,7 @@ async def test_a_post_that_changed_after_the_approval_must_be_reviewed_again(
     async with harness.store.writing() as session:
         if deleted:
             deletion = Deletion(platform="square", native_id=post.native_id)
-            await mentions.erase_deleted(session, deletion, harness.now)
+            await erasure.erase_deleted(session, deletion, harness.now)
         else:
             edited = msgspec.structs.replace(post, text="Ferroviola investe i clienti (-)")
             await mentions.write_edit(session, "square", MatchedPost(edited, ()), harness.now)

@@ -8,7 +8,8 @@ from models.incoming import Deletion, Media
 from models.tables.base import Base
 from models.tables.mention import EarlierPost, InfluentialWord, Mention, MentionBrand
 from publishing import replies
-from store.mentions import MatchedPost, erase_deleted, write_edit
+from store.erasure import erase_deleted
+from store.mentions import MatchedPost, write_edit
 from triage.case_actions import claim
 
 SECRET = "zanzibar"

@@ -11,7 +11,8 @@ from models.tables.mention import Author, Mention, MentionBrand, MentionVersion
 from models.tables.reply import Reply
 from publishing import replies
 from store import cursors
-from store.mentions import BrandMatch, MatchedPost, erase_deleted, search, write_edit, write_posts
+from store.erasure import erase_deleted
+from store.mentions import BrandMatch, MatchedPost, search, write_edit, write_posts
 
 
 async def test_the_same_post_received_twice_is_one_mention(harness: Harness):

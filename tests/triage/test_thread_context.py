@@ -8,7 +8,7 @@ from models.errors import Rejected, Unavailable
 from models.incoming import ContextRequest, Deletion, IncomingAuthor, ThreadContext
 from models.tables.case import Case
 from models.tables.mention import Author, Mention
-from store import mentions
+from store import erasure, mentions
 from store.mentions import MAX_EARLIER_POSTS
 from triage.thread_context import ContextFetcher
 
@@ -87,7 +87,7 @@ async def test_a_post_deleted_while_its_context_is_fetched_stays_empty(harness: 
     class DeletingListener(FakeListener):
         async def fetch_context(self, request: ContextRequest) -> ThreadContext:
             async with harness.store.writing() as session:
-                await mentions.erase_deleted(session, Deletion(platform="square", native_id="p1"), harness.now)
+                await erasure.erase_deleted(session, Deletion(platform="square", native_id="p1"), harness.now)
             return ThreadContext(earlier_posts=(harness.post("prima"),))
 
     await _fetch(harness, DeletingListener(ThreadContext()))

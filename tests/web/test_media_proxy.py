@@ -7,7 +7,7 @@ from platforms.server import Server
 
 from models.incoming import Deletion, Media
 from models.tables.mention import Mention
-from store import mentions
+from store import erasure
 from web.server import WebDesk
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
@@ -65,7 +65,7 @@ async def test_a_member_who_may_not_see_the_case_gets_no_image(
 async def test_a_deleted_post_has_no_image(harness: Harness, private_images, desk, images: ImageServer):
     await harness.case(media=(Media(kind="image", url=f"{images.url}/a.png"),))
     async with harness.store.writing() as session:
-        await mentions.erase_deleted(session, Deletion(platform="square", native_id="p1"), harness.now)
+        await erasure.erase_deleted(session, Deletion(platform="square", native_id="p1"), harness.now)
     assert (await get(await desk.sign_in("ana"), "/cases/1/media/1/0"))[0] == 404
     [mention] = await harness.all(Mention)
     assert mention.media == ()

@@ -1,1 +1,1 @@
-"""What depends on time: business hours, deadlines, escalation, availability."""
+"""What depends on time: business hours, deadlines, escalation, who is on call, quiet hours and absences."""

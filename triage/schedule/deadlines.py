@@ -13,7 +13,8 @@ from triage import alerts, card_placement
 from triage.context import Context
 from triage.lifecycle import next_state
 from triage.schedule.business_hours import due
-from triage.schedule.escalation import absence_of, cover_for, next_notification
+from triage.schedule.escalation import next_notification
+from triage.schedule.on_call import absence_of, cover_for
 from triage.transitions import claim_expiry, withdraw_proposal
 
 BATCH: Final = 200

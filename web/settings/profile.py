@@ -4,7 +4,7 @@ from aiohttp import web
 
 from models.errors import Refused
 from store import sessions
-from triage.schedule import availability
+from triage.schedule import quiet_hours
 from web.forms import read_form
 from web.rendering import page
 from web.viewer import VIEWER
@@ -21,9 +21,9 @@ async def submit(request: web.Request) -> web.Response:
         async with viewer.application.store.writing() as session:
             context = viewer.context(session)
             if form.get("quiet_hours"):
-                await availability.set_quiet_hours(context, viewer.member_id, form["quiet_hours"])
+                await quiet_hours.set_quiet_hours(context, viewer.member_id, form["quiet_hours"])
             if form.get("absence"):
-                await availability.add_absence(context, viewer.member_id, form["absence"])
+                await quiet_hours.add_absence(context, viewer.member_id, form["absence"])
     except Refused as refusal:
         return await _page(request, refusal.message_for(viewer.t))
     raise web.HTTPSeeOther("/me")

@@ -9,7 +9,7 @@ from conftest import CONFIGURATION
 from models.configuration import Absence, Configuration, Member, Queue, Shift
 from models.tables.case import Case
 from triage.context import Context
-from triage.schedule import escalation
+from triage.schedule import escalation, on_call
 
 ROME_NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 
@@ -99,7 +99,7 @@ def test_the_second_on_call_step_notifies_the_second_member_of_the_shift():
 )
 def test_quiet_hours_are_local_over_both_clock_changes(utc: str, quiet: bool):
     member = msgspec.structs.replace(ANA, quiet_hours={"mon-sun": "22:00-07:00"})
-    assert escalation.is_quiet(member, datetime.fromisoformat(utc).replace(tzinfo=UTC)) is quiet
+    assert on_call.is_quiet(member, datetime.fromisoformat(utc).replace(tzinfo=UTC)) is quiet
 
 
 def test_a_shift_past_midnight_belongs_to_the_day_it_starts():
@@ -107,6 +107,6 @@ def test_a_shift_past_midnight_belongs_to_the_day_it_starts():
     friday_night, saturday_morning, saturday_night = (
         datetime(2026, 11, day, hour, tzinfo=UTC) for day, hour in ((27, 22), (28, 4), (28, 22))
     )
-    assert escalation.on_call(queue, friday_night) == ["ana"]
-    assert escalation.on_call(queue, saturday_morning) == ["ana"]
-    assert escalation.on_call(queue, saturday_night) == []
+    assert on_call.on_call(queue, friday_night) == ["ana"]
+    assert on_call.on_call(queue, saturday_morning) == ["ana"]
+    assert on_call.on_call(queue, saturday_night) == []

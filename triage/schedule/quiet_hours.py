@@ -1,4 +1,4 @@
-"""A member's own view: the cases they hold, the next case, their quiet hours and absences."""
+"""A member's quiet hours and absences, changed by themselves."""
 
 import re
 from datetime import date
@@ -11,34 +11,12 @@ from models.configuration import Absence, ConfigurationFile, Member
 from models.errors import Refused
 from models.text import fold
 from models.weekly_hours import DAYS, weekly_spans
-from store import cases
-from store.cases import CaseSummary
 from store.configuration import InvalidConfiguration, apply_changes, load_configuration
 from triage.context import Context
 from triage.permissions import require_member
 
 OFF: Final = frozenset({"off", "no", "nu", "mai", "niciodata"})
-MAX_OWN: Final = 10
-MAX_OTHERS: Final = 3
 _DATE: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})[./](\d{1,2})(?:[./](\d{4}))?")
-
-
-async def summary(context: Context, member_id: int) -> dict[cases.InboxView, tuple[int, list[CaseSummary]]]:
-    """What a member holds, what is overdue and what waits: how many of each, and the most urgent."""
-    brands = context.configuration.visible_brands(require_member(context, member_id))
-    counts = await cases.counts(context.session, brands, member_id, context.now)
-    views: tuple[tuple[cases.InboxView, int], ...] = (("mine", MAX_OWN), ("overdue", MAX_OTHERS), ("queue", MAX_OTHERS))
-    return {
-        view: (counts[view], await cases.list_cases(context.session, view, brands, member_id, context.now, limit))
-        for view, limit in views
-    }
-
-
-async def next_case(context: Context, member_id: int) -> CaseSummary | None:
-    """The most urgent unclaimed case."""
-    brands = context.configuration.visible_brands(require_member(context, member_id))
-    queue = await cases.list_cases(context.session, "queue", brands, member_id, context.now)
-    return next((summary for summary in queue if summary.case.state == "waiting"), None)
 
 
 async def set_quiet_hours(context: Context, member_id: int, text: str) -> Member:

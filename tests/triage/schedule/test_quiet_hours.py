@@ -11,7 +11,8 @@ from models.configuration import Absence, ConfigurationFile, Member
 from models.errors import Refused
 from models.tables.action import Action
 from triage import case_actions
-from triage.schedule import availability, escalation
+from triage.schedule import on_call
+from triage.schedule.quiet_hours import add_absence, set_quiet_hours
 
 
 async def _set(harness: Harness, setting, text: str) -> None:
@@ -33,20 +34,20 @@ def _ana(harness: Harness) -> Member:
     ],
 )
 async def test_quiet_hours_are_saved(harness: Harness, text: str, quiet_hours: dict[str, str]):
-    await _set(harness, availability.set_quiet_hours, text)
+    await _set(harness, set_quiet_hours, text)
     assert _ana(harness).quiet_hours == quiet_hours
 
 
 async def test_a_member_is_quiet_during_their_quiet_hours_only(harness: Harness):
-    await _set(harness, availability.set_quiet_hours, "22:00-07:00")
-    assert escalation.is_quiet(_ana(harness), datetime(2026, 11, 23, 22, 30, tzinfo=UTC))
-    assert not escalation.is_quiet(_ana(harness), datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+    await _set(harness, set_quiet_hours, "22:00-07:00")
+    assert on_call.is_quiet(_ana(harness), datetime(2026, 11, 23, 22, 30, tzinfo=UTC))
+    assert not on_call.is_quiet(_ana(harness), datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("text", ["always", "25:00-07:00", "22:00", "someday 22:00-07:00", "22:00-07:00 x", "💥", "-"])
 async def test_invalid_quiet_hours_are_refused_with_an_example(harness: Harness, text: str):
     with pytest.raises(Refused, match="22:00-07:00"):
-        await _set(harness, availability.set_quiet_hours, text)
+        await _set(harness, set_quiet_hours, text)
 
 
 @pytest.mark.parametrize(
@@ -59,16 +60,16 @@ async def test_invalid_quiet_hours_are_refused_with_an_example(harness: Harness,
     ],
 )
 async def test_absences_are_saved_and_removed(harness: Harness, text: str, absence: Absence):
-    await _set(harness, availability.add_absence, text)
+    await _set(harness, add_absence, text)
     assert _ana(harness).absences == (absence,)
-    await _set(harness, availability.add_absence, "off")
+    await _set(harness, add_absence, "off")
     assert _ana(harness).absences == ()
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "31.2", "24.12 6.1 12.1", "bruno", "24.12 nobody", "24.12.2026 1.1.2020"])
 async def test_invalid_days_and_unknown_covers_are_refused(harness: Harness, text: str):
     with pytest.raises(Refused):
-        await _set(harness, availability.add_absence, text)
+        await _set(harness, add_absence, text)
     assert _ana(harness).absences == ()
 
 

@@ -4,7 +4,7 @@ from conftest import Harness
 from platforms.languagetool import LanguageToolServer
 
 from actions.perform import perform_chat_action
-from cards.chat_actions import ActionQueue
+from cards.action_queue import ActionQueue
 from cards.outcome import Outcome, PerformedAction
 from connections.http import session as http_session
 from connections.languagetool import LanguageTool
