@@ -36,7 +36,9 @@ async def perform_chat_action(
     context: ReplyContext, desk: str, platform: str, action: Action
 ) -> PerformedAction | None:
     """Performs what somebody did on a chat; a refusal is an outcome too, in the member's language. None: not on a card."""
-    spec = ACTIONS[action.verb]
+    spec = ACTIONS.get(action.verb)
+    if spec is None:  # a client sends what it likes
+        return None
     case = action.case
     if case is None and spec.permission is not None:
         case = await case_of_card(context.session, desk, action.chat, action.message)
@@ -58,7 +60,9 @@ async def perform_chat_action(
 
 
 async def _perform_or_offer(request: ActionRequest, spec: AnyAction, text: str) -> Outcome:
-    """Offers the choices where the chat's text is no valid argument."""
+    """Offers the choices where the chat's text is no valid argument, to whoever may act at all."""
+    if spec.permission is not None:
+        await spec.permission(request.context, request.case_id, request.member_id)
     values = {spec.argument: text} if spec.argument and text else {}
     if spec.choices is not None:
         try:

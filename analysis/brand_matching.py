@@ -14,7 +14,7 @@ MAX_WORDS = 8
 class BrandMatcher:
     """All queries of one version of the configuration, compiled; replaced as a whole when that changes."""
 
-    def __init__(self, configuration: Configuration, identify: Callable[[str], str] | None = None) -> None:
+    def __init__(self, configuration: Configuration, identify: Callable[[str, str | None], str] | None = None) -> None:
         """`identify` names the language of a text, for queries with `lang:`."""
         self.configuration = configuration
         self._identify = identify
@@ -51,7 +51,7 @@ class BrandMatcher:
                 brand_id=brand_id,
                 matched_by=addressed.get(brand_id, "query"),
                 query=slug,
-                words=" · ".join(self._queries[brand_id, slug].matched_words(post.text, subject)[:MAX_WORDS]),
+                words=" · ".join(self._queries[brand_id, slug].matched_words(post.text, subject, MAX_WORDS)),
             )
             for brand_id, slug in queries.items()
         ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol, cast
 
 from sqlalchemy import select, update
@@ -12,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.tables.case import OPEN, Case
 from models.tables.mention import InfluentialWord, Mention, MentionBrand, Sentiment
 from store.engine import Store
+from store.failed_items import not_set_aside, process_each
 
+STEP: Final = "explanation"
 BATCH: Final = 4
 PAUSE_FACTOR: Final = 3
 """After each explanation it pauses for this many times as long as it took: intake, clicks and cards go first."""
@@ -51,21 +54,24 @@ class Explainer:
                         MentionBrand.influential_words.is_(None),
                         MentionBrand.analyzed_at.is_not(None),
                         Case.state.in_(OPEN),
+                        not_set_aside(STEP, MentionBrand.mention_id, MentionBrand.brand_id),
                     )
                     .order_by(MentionBrand.mention_id.desc())
                     .limit(BATCH)
                 )
             )
+        work = [(f"{m.mention_id}:{m.brand_id}", partial(self._explain, now, text, m)) for text, m in rows]
+        return await process_each(self.store, STEP, now, work)
+
+    async def _explain(self, now: datetime, text: str, match: MentionBrand) -> None:
         loop = asyncio.get_running_loop()
-        for text, match in rows:
-            language, sentiment = match.language or "und", cast("Sentiment", match.sentiment or "neutral")
-            started = loop.time()
-            influences = await loop.run_in_executor(self.executor, self.reader.explain, text, language, sentiment)
-            await asyncio.sleep(PAUSE_FACTOR * (loop.time() - started))
-            words = tuple(InfluentialWord(influence.word, influence.weight) for influence in influences)
-            async with self.store.writing() as session:
-                await _write(session, now, text, match, words)
-        return len(rows)
+        language, sentiment = match.language or "und", cast("Sentiment", match.sentiment or "neutral")
+        started = loop.time()
+        influences = await loop.run_in_executor(self.executor, self.reader.explain, text, language, sentiment)
+        await asyncio.sleep(PAUSE_FACTOR * (loop.time() - started))
+        words = tuple(InfluentialWord(influence.word, influence.weight) for influence in influences)
+        async with self.store.writing() as session:
+            await _write(session, now, text, match, words)
 
 
 async def _write(

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from sqlalchemy import func, select, update
@@ -17,13 +18,14 @@ from analysis.masking import masked
 from models.errors import Rejected
 from models.tables.mention import Mention, MentionBrand
 from models.tables.second_opinion import SecondOpinion
-from store.engine import Store
-from store.sql import greatest
+from store.engine import Store, greatest
+from store.failed_items import not_set_aside, process_each
 
 RECENT: Final = 1_000
 """Mentions over which the threshold is computed."""
 MIN_RECENT: Final = 50
 """Fewer mentions than this say nothing about what is unsure."""
+STEP: Final = "second opinion"
 BATCH: Final = 4
 MAX_TOKENS: Final = 8
 """Of an answer: one word is expected."""
@@ -107,14 +109,14 @@ class SecondOpinions:
                 .join(MentionBrand, MentionBrand.second_opinion_key == SecondOpinion.key)
                 .join(Mention, Mention.id == MentionBrand.mention_id)
                 .where(SecondOpinion.answered_at.is_(None), Mention.deleted_at.is_(None))
+                .where(not_set_aside(STEP, SecondOpinion.key))
                 .group_by(SecondOpinion.key)
                 .order_by(func.max(Mention.id).desc())
                 .limit(BATCH)
             )
             requested = [(row[0], row[1]) for row in rows]
-        for key, text in requested:
-            await self._ask(model, key, text, now)
-        return len(requested)
+        work = [(key, partial(self._ask, model, key, text, now)) for key, text in requested]
+        return await process_each(self.store, STEP, now, work)
 
     async def _ask(self, model: LanguageModel, key: str, text: str, now: datetime) -> None:
         """An unusable answer is stored as none: asking again would cost and say the same."""

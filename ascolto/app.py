@@ -26,6 +26,7 @@ from ascolto.run_lock import RunLock
 from ascolto.supervisor import Supervisor, Watch
 from config import settings as config
 from config.connections import Connection
+from connections.feeds import FeedReader
 from connections.http import session as http_session
 from connections.languagetool import LanguageTool
 from connections.webhooks import WebhookServer
@@ -84,6 +85,8 @@ class App:
         self.application.store.watch_other_processes()
         self._http = http_session()
         self._running.push_async_callback(self._http.close)
+        self._feeds = FeedReader()
+        self._running.push_async_callback(self._feeds.close)
         if settings.spelling.languagetool:
             self.application.grammar = GrammarChecker(LanguageTool(self._http, settings.spelling.languagetool))
         self.webhook_server = WebhookServer(settings.webhooks.host, settings.webhooks.port)
@@ -129,7 +132,7 @@ class App:
         platform: str = section.platform  # type: ignore[attr-defined]
         start = partial(self.supervisor.start, name=section.name, platform=platform)
         try:
-            parts = build(section, Tools(self._http, self.webhook_server, self._now))
+            parts = build(section, Tools(self._http, self.webhook_server, self._now, self._feeds))
         except OperatorError as error:
             for role in section.roles:
                 start(partial(_fail, error), role=role)

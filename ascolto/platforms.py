@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from config import connections as sections
 from config.settings import secret
+from connections.feeds import FeedReader
 from connections.webhooks import WebhookServer
 from desk import Desk
 from listener import Listener
@@ -32,6 +33,7 @@ class Tools:
     http: aiohttp.ClientSession
     webhook_server: WebhookServer
     now: Callable[[], datetime]
+    feeds: FeedReader
     find_secret: Callable[[str], SecretStr | None] = secret
 
     def secret(self, name: str) -> str:
@@ -68,7 +70,8 @@ def _feed(section: sections.Feed, tools: Tools) -> Parts:
     from listener.feed import FeedListener
 
     fetcher = Fetcher(private=section.allow_private_addresses)
-    return Parts(listener=FeedListener(section.name, section.url, section.interval_seconds, fetcher, tools.now))
+    listener = FeedListener(section.name, section.url, section.interval_seconds, fetcher, tools.feeds, tools.now)
+    return Parts(listener=listener)
 
 
 def _bluesky(section: sections.Bluesky, tools: Tools) -> Parts:
@@ -184,6 +187,7 @@ def _reddit(section: sections.Reddit, tools: Tools) -> Parts:
         site=section.site_url,
         api=section.api_url,
         keys=Keys(*map(tools.secret, names)) if keyed else None,
+        feeds=tools.feeds,
     )
     listener = RedditListener(
         connection, subreddits=section.subreddits, search=section.search, interval=section.interval_seconds

@@ -8,13 +8,14 @@ wakes looks for rows that are its own. Stop the program anywhere and start it ag
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from actions.perform import perform_chat_action
+from analysis.brand_matching import BrandMatcher
 from analysis.second_opinion import LanguageModel, SecondOpinions
 from ascolto.application import Application
 from ascolto.supervisor import Watch, until_stopped
@@ -23,7 +24,7 @@ from cards.action_queue import ActionQueue
 from cards.card_sync import CardSync
 from desk import Desk
 from listener import Listener
-from models.incoming import Deletion, ListenerBatch
+from models.incoming import Deletion, IncomingPost, ListenerBatch, normalized
 from publishing import external_replies
 from publishing.ai_drafts import Drafter
 from publishing.sending import ReplyPublisher
@@ -74,10 +75,10 @@ async def store_batch(
     name = listener.name
     matcher = await application.matcher()
     owner = await application.owner(name)
-    outside = matcher.outside_desks(batch.posts, name)
-    posts = matcher.matching(outside, name, owner)
+    outside = matcher.outside_desks(_normalized(batch.posts, name), name)
+    posts = [matched for matched in _matched(matcher, outside, name, owner) if matched.matches]
     ours = [post for post in outside if post.parent and matcher.is_ours(post)]
-    edits = [matcher.match(post, name, owner) for post in matcher.outside_desks(batch.edits, name)]
+    edits = _matched(matcher, matcher.outside_desks(_normalized(batch.edits, name), name), name, owner)
     edits, deletions = await _applicable(application, listener, posts, edits, batch.deletions)
     if skip_empty and not (posts or ours or edits or deletions):
         return None
@@ -87,10 +88,33 @@ async def store_batch(
             await mentions.write_edit(session, name, edit, application.now())
         for deletion in deletions:
             await erasure.erase_deleted(session, deletion, application.now())
+        context = application.context(session, matcher.configuration)
         for post in ours:
-            context = application.context(session, matcher.configuration)
             await external_replies.record_answer(context, post, name, owner)
         await cursors.save(session, "listener", name, batch.cursor, application.now())
+    return result
+
+
+def _normalized(posts: Iterable[IncomingPost], connection: str) -> list[IncomingPost]:
+    """Without those that cannot be brought into a post's domain: the item suffers, and not the source."""
+    result = []
+    for post in posts:
+        try:
+            result.append(normalized(post))
+        except (ValueError, TypeError, OverflowError) as error:
+            log.warning("post left out", connection=connection, id=post.native_id[:100], reason=str(error)[:200])
+    return result
+
+
+def _matched(
+    matcher: BrandMatcher, posts: Iterable[IncomingPost], connection: str, owner: int | None
+) -> list[MatchedPost]:
+    result = []
+    for post in posts:
+        try:
+            result.append(matcher.match(post, connection, owner))
+        except (ValueError, TypeError, RecursionError, OverflowError):
+            log.exception("post left out", connection=connection, id=post.native_id[:100])
     return result
 
 

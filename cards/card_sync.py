@@ -16,6 +16,7 @@ from models.errors import Rejected
 from models.tables.card_placement import CardPlacement
 from store import card_placements
 from store.engine import Store
+from store.failed_items import CARD_ON, ItemFailed, describe, isolated, record_failure
 from triage.context import Context
 
 BATCH: Final = 20
@@ -80,18 +81,26 @@ class CardSync:
         count = await self._post_backlogs(configuration, now)
         full = [chat for chat in self._sent if self._remaining_capacity(chat, now) <= 0]
         by_chat: dict[str, list[PlacedView]] = {}
+        broken: list[tuple[CardPlacement, Exception]] = []
         async with self.store.reading() as session:
             context = Context(session, configuration, now)
             for placement in await card_placements.outdated(session, self.desk.name, now, BATCH, full):
                 if self._remaining_capacity(placement.chat, now) > 0:
+                    try:
+                        with isolated():
+                            shown: ViewToShow = await view_for(context, placement, self.desk.platform)
+                    except ItemFailed as failure:
+                        broken.append((placement, failure.error))
+                        continue
                     self._record_send(placement.chat, now)
-                    shown: ViewToShow = await view_for(context, placement, self.desk.platform)
                     by_chat.setdefault(placement.chat, []).append(PlacedView(placement, *shown))
+        for placement, cause in broken:
+            await self._set_aside(placement, cause, now)
         updates = (self._update_chat(cards, now, succeeded) for cards in by_chat.values())
         for result in await asyncio.gather(*updates, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
-        return count + sum(map(len, by_chat.values()))
+        return count + len(broken) + sum(map(len, by_chat.values()))
 
     async def _post_backlogs(self, configuration: Configuration, now: datetime) -> int:
         """Where cases come faster than a chat takes them, one card there counts the rest and names the most urgent."""
@@ -149,15 +158,27 @@ class CardSync:
         try:
             for placement, view, revision, t in cards:
                 try:
-                    message_id = await self.desk.show(self._with_address(view), placement.chat, placement.message_id, t)
+                    with isolated():
+                        message_id = await self.desk.show(
+                            self._with_address(view), placement.chat, placement.message_id, t
+                        )
                 except Rejected as error:
                     async with self.store.writing() as session:
                         await card_placements.mark_rejected(session, placement.id, error.reason, now)
+                    continue
+                except ItemFailed as failure:
+                    await self._set_aside(placement, failure.error, now)
                     continue
                 succeeded()
                 await saver.add(placement.id, message_id, revision)
         finally:
             await saver.finish()
+
+    async def _set_aside(self, placement: CardPlacement, error: Exception, now: datetime) -> None:
+        """Like a card that the chat rejects: tried again later, and at the case's next change."""
+        async with self.store.writing() as session:
+            await record_failure(session, f"{CARD_ON}{self.desk.name}", str(placement.id), error, now)
+            await card_placements.mark_rejected(session, placement.id, describe(error), now)
 
     def _with_address(self, view: View) -> View:
         if not isinstance(view, DigestView):

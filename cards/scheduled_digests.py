@@ -13,9 +13,11 @@ from languages import translator
 from models.configuration import Configuration, Queue
 from models.tables.digest import Digest
 from models.weekly_hours import clock_time
+from store.failed_items import ItemFailed, isolated, record_failure, set_aside
 from triage import card_placement
 from triage.context import Context
 
+STEP: Final = "digest"
 TOO_LATE: Final = timedelta(hours=6)
 """A digest that could not be written for this long is not written any more."""
 
@@ -29,20 +31,33 @@ async def write_due(context: Context) -> int:
     """Writes the due digests of all queues; returns how many."""
     missing = await _missing(context.session, context.configuration, context.now)
     for number, period in missing:
-        queue = context.configuration.queues[number]
-        t = translator(queue.language)
-        row = Digest(
-            queue_id=number,
-            period=period.kind,
-            first_day=period.first.isoformat(),
-            lines=tuple(await digest(context, queue, period, t)),
-            chart=await chart(context, queue, period, t),
-            created_at=context.now,
-        )
-        context.session.add(row)
-        await context.session.flush()
-        await card_placement.place(context, "digest", row.id, queue)
+        try:
+            with isolated():
+                async with context.session.begin_nested():
+                    await _write(context, number, period)
+        except ItemFailed as failure:
+            await record_failure(context.session, STEP, _item(number, period), failure.error, context.now)
     return len(missing)
+
+
+async def _write(context: Context, number: int, period: Period) -> None:
+    queue = context.configuration.queues[number]
+    t = translator(queue.language)
+    row = Digest(
+        queue_id=number,
+        period=period.kind,
+        first_day=period.first.isoformat(),
+        lines=tuple(await digest(context, queue, period, t)),
+        chart=await chart(context, queue, period, t),
+        created_at=context.now,
+    )
+    context.session.add(row)
+    await context.session.flush()
+    await card_placement.place(context, "digest", row.id, queue)
+
+
+def _item(number: int, period: Period) -> str:
+    return f"{number}:{period.kind}:{period.first.isoformat()}"
 
 
 async def _missing(session: AsyncSession, configuration: Configuration, now: datetime) -> list[tuple[int, Period]]:
@@ -54,10 +69,8 @@ async def _missing(session: AsyncSession, configuration: Configuration, now: dat
     rows = await session.execute(
         select(Digest.queue_id, Digest.period, Digest.first_day).where(Digest.first_day.in_(first_days))
     )
-    written = {(number, kind, day) for number, kind, day in rows.all()}
-    return [
-        (number, period) for number, period in due if (number, period.kind, period.first.isoformat()) not in written
-    ]
+    done = {f"{number}:{kind}:{day}" for number, kind, day in rows.all()} | await set_aside(session, STEP)
+    return [(number, period) for number, period in due if _item(number, period) not in done]
 
 
 def _due_periods(queue: Queue, now: datetime) -> list[Period]:

@@ -27,6 +27,13 @@ class HttpResponse(msgspec.Struct, frozen=True):
     body: bytes
     url: str
 
+    @property
+    def charset(self) -> str:
+        """The encoding that the server declares; empty where it does not."""
+        parameters = self.headers.get("content-type", "").lower().split(";")[1:]
+        charsets = [part.strip().removeprefix("charset=").strip("\"' ") for part in parameters if "charset=" in part]
+        return charsets[0] if charsets else ""
+
 
 def session(**options: Any) -> aiohttp.ClientSession:
     """The session that adapters share: no cookies, and timeouts for the whole call and for each read."""

@@ -3,7 +3,6 @@
 https://www.reddit.com/wiki/rss, https://www.reddit.com/dev/api, https://asyncpraw.readthedocs.io
 """
 
-import calendar
 import re
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -15,9 +14,10 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 
+from connections.feeds import Entry, Feed, FeedReader
 from connections.http import USER_AGENT, call, connection_error, http_error, retry_after
 from models.errors import EdgeError, OperatorError, Rejected, Unauthorized, Unavailable, Uncertain
-from models.text import html_to_text
+from models.html import html_to_text
 
 T = TypeVar("T")
 
@@ -57,11 +57,14 @@ class Reddit:
 
     platform = "reddit"
 
-    def __init__(self, name: str, http: aiohttp.ClientSession, *, site: str, api: str, keys: Keys | None) -> None:
+    def __init__(
+        self, name: str, http: aiohttp.ClientSession, *, site: str, api: str, keys: Keys | None, feeds: FeedReader
+    ) -> None:
         self.name = name
         self.has_keys = keys is not None
         self.account = ""
         self._http = http
+        self._feeds = feeds
         self._site = site.rstrip("/")
         self._reddit = _client(keys, http, self._site, api.rstrip("/")) if keys else None
 
@@ -103,7 +106,10 @@ class Reddit:
             raise Unauthorized(f"Reddit has no such feed ({response.status})", FIX_FEED)
         if error := http_error(response, FIX_FEED):
             raise error
-        return feed(response.body)
+        try:
+            return feed_things(await self._feeds.read(response.body, "", response.charset))
+        except TimeoutError as error:
+            raise Unavailable("Reddit's feed takes too long to read.") from error
 
     async def close(self) -> None:
         if self._reddit is not None:
@@ -260,35 +266,27 @@ def _thread(path: str) -> str:
     return f"t3_{match[1]}" if match else ""
 
 
-def feed(body: bytes) -> list[Thing]:
+def feed_things(feed: Feed) -> list[Thing]:
     """The entries of one of Reddit's Atom feeds, in order."""
-    import feedparser
-
-    try:
-        parsed = feedparser.parse(body)
-    except (ValueError, RecursionError, LookupError) as error:
-        raise Unavailable(f"The feed cannot be read: {type(error).__name__}") from error
-    if not parsed.version and not parsed.entries:
+    if not feed.is_feed:
         raise Unavailable("Reddit returned something that is not a feed.")
-    return [thing for entry in parsed.entries if (thing := _entry(entry)) is not None]
+    return [thing for entry in feed.entries if (thing := _entry(entry)) is not None]
 
 
-def _entry(entry: Any) -> Thing | None:
-    native_id, link = entry.get("id", ""), entry.get("link", "")
-    created_at = entry.get("published_parsed") or entry.get("updated_parsed")
-    if not native_id.startswith(("t1_", "t3_")) or not created_at:
+def _entry(entry: Entry) -> Thing | None:
+    native_id = entry.guid
+    if not native_id.startswith(("t1_", "t3_")) or entry.published is None:
         return None
-    content = next((part.get("value", "") for part in entry.get("content", ())), "")
-    body = _BODY.search(content)
+    body = _BODY.search(entry.html)
     text = html_to_text(body[1]) if body else ""
-    title = html_to_text(entry.get("title", "")) if native_id.startswith("t3_") else ""
-    thread = _thread(link) or native_id
+    title = entry.title if native_id.startswith("t3_") else ""
+    thread = _thread(entry.link) or native_id
     return Thing(
         id=native_id,
-        author=entry.get("author", "").removeprefix("/u/"),
+        author=entry.author.removeprefix("/u/"),
         text="\n".join(filter(None, (title, text))),
-        url=link,
-        created_at=datetime.fromtimestamp(calendar.timegm(created_at), UTC),
+        url=entry.link,
+        created_at=entry.published,
         thread=thread,
         parent=thread if native_id.startswith("t1_") else None,
     )

@@ -19,6 +19,7 @@ import msgspec
 
 from connections.http import call, http_error
 from models.errors import EdgeError, Unavailable
+from models.html import html_to_text
 from models.incoming import (
     NO_CONTEXT,
     ContextRequest,
@@ -28,7 +29,6 @@ from models.incoming import (
     Origin,
     ThreadContext,
 )
-from models.text import html_to_text
 
 T = TypeVar("T")
 

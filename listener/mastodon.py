@@ -24,8 +24,9 @@ from connections.event_streams import EventStream
 from connections.http import HttpResponse, read_limited
 from connections.mastodon import FIX, Account, Mastodon, checked
 from models.errors import EdgeError, Unauthorized, Unavailable
+from models.html import html_to_text
 from models.incoming import ContextRequest, Deletion, IncomingAuthor, IncomingPost, ListenerBatch, Media, ThreadContext
-from models.text import html_to_text, safe_url
+from models.text import safe_url
 
 log = structlog.get_logger("ascolto")
 

@@ -1,9 +1,11 @@
 """What a listener hands over: posts as they come in, before it is known whether they concern a brand."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+
+from models.language_tags import language_code
 
 Origin = Literal["live", "backfill", "import"]
 """Live: received as it was posted. Backfill: found when catching up. Import: from a file; opens no cases, raises no alerts."""
@@ -38,7 +40,8 @@ class IncomingPost(msgspec.Struct, frozen=True, kw_only=True):
 
     About the account of the connection that received it: `ours` says that it wrote the post, `addresses_us` that the post
     mentions it, answers it or is a message to it. `case_requested` says that a person asked for a case. `channel` is the
-    chat it is in, as queues name it, where members may work; `earlier_posts` what is already known of its thread.
+    chat it is in, as queues name it, where members may work; `earlier_posts` what is already known of its thread. Without
+    `dated`, `created_at` is when it was received, because the platform does not say.
     """
 
     platform: str
@@ -57,11 +60,60 @@ class IncomingPost(msgspec.Struct, frozen=True, kw_only=True):
     addresses_us: bool = False
     case_requested: bool = False
     channel: str = ""
+    dated: bool = True
     earlier_posts: tuple["IncomingPost", ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
         return self.platform, self.native_id
+
+
+MAX_NUMBER = 2**53
+"""The largest whole number that every program reads the same."""
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""No post is older than the web."""
+
+
+def normalized(post: IncomingPost) -> IncomingPost:
+    """The post with every value in its domain: what a platform cannot mean is unknown, and half an emoji is left out.
+
+    Raises ValueError for a post without an id: nothing tells it from others.
+    """
+    native_id = _whole(post.native_id)
+    if not native_id:
+        raise ValueError("no id")
+    author, created_at = post.author, post.created_at
+    created_at = created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
+    return msgspec.structs.replace(
+        post,
+        native_id=native_id,
+        thread=_whole(post.thread),
+        parent=_whole(post.parent) or None if post.parent is not None else None,
+        author=msgspec.structs.replace(
+            author,
+            handle=_whole(author.handle),
+            native_id=_whole(author.native_id),
+            name=_whole(author.name),
+            url=_whole(author.url),
+            followers=_count(author.followers),
+        ),
+        text=_whole(post.text),
+        url=_whole(post.url),
+        language=language_code(post.language),
+        metrics={name: number for name, value in post.metrics.items() if (number := _count(value)) is not None},
+        created_at=max(created_at, EARLIEST),
+        dated=post.dated and created_at > EARLIEST,
+        earlier_posts=tuple(map(normalized, post.earlier_posts)),
+    )
+
+
+def _whole(text: str) -> str:
+    """Without unpaired surrogates, which no encoding has."""
+    return text if text.isascii() else text.encode(errors="ignore").decode()
+
+
+def _count(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= MAX_NUMBER else None
 
 
 class ContextRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,17 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
-from models.incoming import IncomingAuthor, IncomingPost, Origin
+from models.incoming import EARLIEST, MAX_NUMBER, IncomingAuthor, IncomingPost, Origin
+from models.language_tags import language_code
 from models.text import clean, safe_url
 
 MAX_ID: Final = 500
 MAX_PLATFORM: Final = 60
 MAX_TEXT: Final = 1_000_000
 """Characters of a text that are read at all; less of it is stored (models.text.MAX_TEXT)."""
-MAX_NUMBER: Final = 2**53
-"""The largest whole number that every program reads the same."""
-EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-"""No post is older than the web."""
 MAX_AHEAD: Final = timedelta(days=1)
 """How far in the future a post may claim to be: clocks differ, calendars do not."""
 
@@ -120,7 +117,7 @@ def to_post(record: MentionRecord, now: datetime, origin: Origin, platform: str 
             url=record.author.url or "",
         ),
         text=text,
-        language=record.language,
+        language=language_code(record.language),
         thread=str(record.thread or native_id),
         parent=None if record.parent is None else str(record.parent),
         created_at=created_at,

@@ -5,16 +5,12 @@
 
 import re
 import unicodedata
-from html.parser import HTMLParser
-from typing import Final
 from urllib.parse import urlsplit
 
 import regex
 
 MAX_TEXT = 20_000
 """Characters of a post that are stored; the rest is cut, and an ellipsis shows the cut."""
-MAX_HTML: Final = 100_000
-"""Characters of an HTML text that are read."""
 
 # Combining marks, and characters that are not visible.
 _INVISIBLE = re.compile(
@@ -72,45 +68,6 @@ def romanian_commas(text: str) -> str:
 
 
 _COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
-
-
-_SKIPPED = {"script", "style", "template", "noscript"}
-_BREAKS = {"p", "br", "div", "li", "blockquote", "h1", "h2", "h3", "h4", "tr"}
-
-
-def html_to_text(html: str) -> str:
-    """What a reader would see of an HTML text: no tags, no scripts, entities resolved, blocks on their own lines."""
-    if "<" not in html and "&" not in html:
-        return html
-    html = html[:MAX_HTML]
-    closed = html.rfind(">") + 1  # the parser reads an unclosed tag again and again, to the end each time
-    html = html[:closed] + html[closed:].replace("<", " ")
-    extractor = _TextExtractor()
-    extractor.feed(html)
-    extractor.close()
-    lines = (" ".join(line.split()) for line in "".join(extractor.pieces).split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
-class _TextExtractor(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - named by html.parser
-        self._hidden += tag in _SKIPPED
-        if tag in _BREAKS:
-            self.pieces.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in _SKIPPED))
-        if tag in _BREAKS:
-            self.pieces.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.pieces.append(data)
 
 
 def safe_url(text: str | None) -> str:

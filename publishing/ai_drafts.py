@@ -7,6 +7,7 @@ and is dropped. What is left is a suggestion like any other, checked and approve
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -21,7 +22,9 @@ from models.tables.ai_draft import AiDraft, DraftVariant
 from models.tables.case import Case
 from models.tables.mention import Mention, MentionBrand
 from store.engine import Store
+from store.failed_items import not_set_aside, process_each
 
+STEP: Final = "AI draft"
 BATCH: Final = 2
 MAX_TOKENS: Final = 700
 """Of an answer: two short texts."""
@@ -77,9 +80,14 @@ class Drafter:
             if not with_facts or (self.terms.budget and await spent(session, now) >= self.terms.budget):
                 return 0
             rows = list(await session.execute(_undrafted(with_facts)))
-        for case, mention in rows:
-            await self._draft(model, configuration.brands[case.brand_id], case, mention, now)
-        return len(rows)
+        work = [
+            (
+                f"{case.id}:{mention.id}",
+                partial(self._draft, model, configuration.brands[case.brand_id], case, mention, now),
+            )
+            for case, mention in rows
+        ]
+        return await process_each(self.store, STEP, now, work)
 
     async def _draft(self, model: LanguageModel, brand: Brand, case: Case, mention: Mention, now: datetime) -> None:
         """An unusable answer is stored as none: asking again would cost and say the same."""
@@ -121,6 +129,7 @@ def _undrafted(brands: list[int]) -> Select[Case, Mention]:
         select(Case, Mention)
         .join(Mention, Mention.id == newest)
         .where(Case.state == "claimed", Case.brand_id.in_(brands), Mention.deleted_at.is_(None), ~drafted.exists())
+        .where(not_set_aside(STEP, Case.id, Mention.id))
         .order_by(Case.id.desc())
         .limit(BATCH)
     )

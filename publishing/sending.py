@@ -18,7 +18,9 @@ from models.tables.case import Case
 from models.tables.mention import Author, Mention
 from models.tables.reply import Reply
 from publishing.replies import record_published
+from store import failed_items
 from store.engine import Store
+from store.failed_items import ItemFailed, isolated
 from triage import labels
 from triage.context import Context
 from triage.lifecycle import next_state
@@ -100,7 +102,8 @@ class ReplyPublisher:
         if not await self._mark_sending(reply, now):
             return
         try:
-            address = await self.responder.publish(reply)
+            with isolated():
+                address = await self.responder.publish(reply)
         except Rejected as error:
             await self._fail(configuration, now, reply, error.reason)
         except Uncertain:
@@ -115,13 +118,20 @@ class ReplyPublisher:
         except Unauthorized as error:
             await self._fail(configuration, now, reply, str(error))
             raise
+        except ItemFailed as failure:  # a bug with this reply; it may have gone out
+            await self._record_failure_of_ours(reply, failure.error, now)
+            await self._look_up_later(reply, now)
         else:
             await self._published(configuration, now, reply, address)
 
     async def _look_up(self, configuration: Configuration, now: datetime, reply: Outgoing) -> None:
         try:
-            result = await self.responder.find(reply)
+            with isolated():
+                result = await self.responder.find(reply)
         except Rejected:  # the place is gone or closed to us: only a person can look there
+            result = "unknown"
+        except ItemFailed as failure:  # this reply alone cannot be looked up: a person can
+            await self._record_failure_of_ours(reply, failure.error, now)
             result = "unknown"
         if isinstance(result, Address):
             await self._published(configuration, now, reply, result)
@@ -162,6 +172,12 @@ class ReplyPublisher:
                 case.revision += 1
                 return
         await self._fail(configuration, now, reply, error.reason)
+
+    async def _record_failure_of_ours(self, reply: Outgoing, error: Exception, now: datetime) -> None:
+        async with self.store.writing() as session:
+            await failed_items.record_failure(
+                session, f"reply on {self.responder.name}", str(reply.id), error, now, tries=failed_items.MAX_TRIES
+            )
 
     async def _look_up_later(self, reply: Outgoing, now: datetime) -> None:
         async with self.store.writing() as session:

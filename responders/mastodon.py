@@ -16,8 +16,9 @@ import msgspec
 from connections.mastodon import LINK_LENGTH, MAX_LENGTH, Mastodon
 from models.capabilities import Capabilities
 from models.errors import Rejected
+from models.html import html_to_text
 from models.outgoing import Address, LookupResult, Outgoing
-from models.text import fold, html_to_text
+from models.text import fold
 
 LATEST: Final = 40
 """Own posts among which a reply is looked up."""

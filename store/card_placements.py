@@ -12,7 +12,7 @@ from models.tables.card_placement import CardPlacement
 from models.tables.case import Case
 from models.tables.digest import Digest
 from models.tables.mention import Author, Mention, MentionBrand
-from store.sql import insert
+from store.engine import insert
 
 THREAD_PER_CARD: Final = "/*"
 """Ends the name of a chat in which each card has a thread of its own, whose id is the card's message id."""

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.tables.cursor import Cursor, CursorKind
-from store.sql import insert
+from store.engine import insert
 
 
 async def load(session: AsyncSession, kind: CursorKind, connection: str) -> str | None:

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import event, text
+from sqlalchemy import ColumnElement, event, func, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -150,3 +151,19 @@ def explain(path: Path, error: BaseException | None) -> OperatorError | None:
     if isinstance(error, sqlite3.OperationalError) and "locked" in message:
         return OperatorError(f"{path} has been locked by another program for {BUSY_SECONDS} s.", "Close that program.")
     return None
+
+
+def insert(session: AsyncSession, table: type[Any]) -> sqlite.Insert:
+    """An INSERT that supports ON CONFLICT; past the ORM, which would look at every row."""
+    if _is_postgresql(session):
+        return postgresql.insert(table.__table__)  # type: ignore[return-value]
+    return sqlite.insert(table.__table__)
+
+
+def greatest(session: AsyncSession, *values: Any) -> ColumnElement[Any]:
+    """The greatest of several values in one row."""
+    return (func.greatest if _is_postgresql(session) else func.max)(*values)
+
+
+def _is_postgresql(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "postgresql"

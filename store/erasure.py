@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.incoming import Deletion
 from models.tables.mention import Mention, MentionBrand, MentionVersion, erased_values
 from models.tables.reply import Reply, ReplyVersion
+from store.failed_items import forget_mention
 from store.mentions import WriteResult, record_on_cases
 
 
@@ -34,5 +35,6 @@ async def erase_deleted(session: AsyncSession, deletion: Deletion, now: datetime
     await session.execute(
         update(Reply).where(Reply.id.in_(drafts)).values(state="draft", text="", revision=Reply.revision + 1)
     )
+    await forget_mention(session, mention.id)
     await record_on_cases(session, mention.id, "deleted", now)
     return WriteResult(deleted=1)

@@ -8,13 +8,13 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, func, select, text, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.incoming import IncomingAuthor, IncomingPost, Media
-from models.interchange import EARLIEST, MAX_AHEAD
+from models.incoming import EARLIEST, IncomingAuthor, IncomingPost, Media
+from models.interchange import MAX_AHEAD
 from models.tables.case import Case, CaseEvent
 from models.tables.mention import Author, EarlierPost, MatchedBy, Mention, MentionBrand, MentionVersion
 from models.tables.reply import Reply
 from models.text import clean, fold
-from store.sql import insert
+from store.engine import insert
 
 BATCH: Final = 500
 """Rows per statement."""

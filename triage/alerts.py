@@ -15,7 +15,7 @@ from models.tables.alert import Alert, AlertKind, AlertMute
 from models.tables.case import Case
 from models.tables.reply import Reply
 from models.text import fold, one_line
-from store.sql import insert
+from store.engine import insert
 from triage import card_placement
 from triage.context import Context
 from triage.permissions import get_visible_case

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from models.configuration import Queue
 from models.tables.card_placement import CardPlacement, Subject
 from models.tables.case import OPEN, Case
-from store.sql import insert
+from store.engine import insert
 from triage.context import Context
 
 

@@ -18,10 +18,12 @@ from models.sentiment.head import BrandHead
 from models.tables.mention import Author, Mention, MentionBrand
 from models.tables.second_opinion import SecondOpinion
 from store.engine import Store
+from store.failed_items import ItemFailed, isolated, not_set_aside, process_each
 from triage.context import Context
 from triage.intake import AuthorHistory, attach_mention
 
 BATCH: Final = 256
+STEP: Final = "analysis"
 
 
 class ReadingLike(Protocol):
@@ -60,7 +62,7 @@ class HeadsLike(Protocol):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """A backfilled mention opens a case only if it was posted less than `backfill_max_age` before it was received."""
+    """A mention opens a case only if it was posted less than `backfill_max_age` before it was received."""
 
     backfill_max_age: timedelta = timedelta(hours=24)
 
@@ -94,6 +96,18 @@ class Classification:
             rows = list(await session.execute(_unanalyzed().limit(BATCH)))
         if not rows:
             return 0
+        try:
+            with isolated():
+                await self._analyze(configuration, now, rows)
+        except ItemFailed:  # one of them fails: each alone, so that the others are read
+            work = [(_item(row), partial(self._analyze, configuration, now, [row])) for row in rows]
+            await process_each(self.store, STEP, now, work)
+        return len(rows)
+
+    async def _analyze(
+        self, configuration: Configuration, now: datetime, rows: Sequence[tuple[Mention, Author, MentionBrand]]
+    ) -> None:
+        """One transaction: all of them, or none."""
         texts = {(match.mention_id, match.brand_id): mention.text for mention, _, match in rows}
         readings = dict(zip(texts, await self._read(configuration, rows), strict=True))
         topics = self._topic_matcher(configuration)
@@ -111,8 +125,8 @@ class Classification:
             for mention, author, match in fresh:
                 reading = readings[mention.id, match.brand_id]
                 _store_reading(match, mention.text, reading, opinions.get(match.second_opinion_key or ""), topics, now)
-                await attach_mention(context, history, mention, author, match, may_open=self._may_open(mention))
-        return len(rows)
+                may_open = self._may_open(mention) or match.matched_by == "member"
+                await attach_mention(context, history, mention, author, match, may_open=may_open)
 
     async def _read(
         self, configuration: Configuration, rows: Sequence[tuple[Mention, Author, MentionBrand]]
@@ -141,9 +155,10 @@ class Classification:
         return opinions
 
     def _may_open(self, mention: Mention) -> bool:
-        if mention.origin == "backfill":
-            return mention.received_at - mention.created_at <= self.policy.backfill_max_age
-        return mention.origin == "live"
+        """However it was received, what is old is no news; of what has no date, only what was received live."""
+        if mention.origin == "import" or not mention.dated:
+            return mention.origin == "live"
+        return mention.received_at - mention.created_at <= self.policy.backfill_max_age
 
     def _topic_matcher(self, configuration: Configuration) -> Matcher[tuple[int, str]]:
         if self._topics is None or self._topics[0] != configuration.version:
@@ -154,6 +169,10 @@ class Classification:
             ]
             self._topics = (configuration.version, Matcher(pairs))
         return self._topics[1]
+
+
+def _item(row: tuple[Mention, Author, MentionBrand]) -> str:
+    return f"{row[2].mention_id}:{row[2].brand_id}"
 
 
 def _is_unsure(mention: Mention, match: MentionBrand, reading: ReadingLike, threshold: float) -> bool:
@@ -195,6 +214,6 @@ def _unanalyzed() -> Select[Mention, Author, MentionBrand]:
         select(Mention, Author, MentionBrand)
         .join(MentionBrand, MentionBrand.mention_id == Mention.id)
         .join(Author, Author.id == Mention.author_id)
-        .where(MentionBrand.analyzed_at.is_(None))
+        .where(MentionBrand.analyzed_at.is_(None), not_set_aside(STEP, MentionBrand.mention_id, MentionBrand.brand_id))
         .order_by(MentionBrand.live.desc(), MentionBrand.mention_id)
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -12,7 +13,9 @@ from models.incoming import Deletion
 from models.tables.mention import Mention
 from store import cursors, erasure
 from store.engine import Store
+from store.failed_items import ItemFailed, isolated, process_each
 
+STEP: Final = "deletion check"
 BATCH: Final = 100
 
 
@@ -50,7 +53,7 @@ class DeletionCheck:
             rows = [] if progress.done else await self._next(session, progress, now)
         if progress.done:
             return 0
-        deleted = await self.source.find_deleted([native_id for _, native_id in rows]) if rows else ()
+        deleted = await self._find_deleted([native_id for _, native_id in rows], now) if rows else []
         progress.after = rows[-1][0] if rows else progress.after
         progress.done = len(rows) < BATCH
         async with self.store.writing() as session:
@@ -60,6 +63,20 @@ class DeletionCheck:
             value = msgspec.json.encode(progress).decode()
             await cursors.save(session, "deletion check", self.source.name, value, now)
         return len(rows)
+
+    async def _find_deleted(self, native_ids: list[str], now: datetime) -> list[str]:
+        """One at a time where something is wrong with one of them."""
+        try:
+            with isolated():
+                return list(await self.source.find_deleted(native_ids))
+        except ItemFailed:  # which one it is, the next line finds out
+            deleted: list[str] = []
+
+            async def look(native_id: str) -> None:
+                deleted.extend(await self.source.find_deleted([native_id]))
+
+            await process_each(self.store, STEP, now, [(n, partial(look, n)) for n in native_ids])
+            return deleted
 
     async def _progress(self, session: AsyncSession, now: datetime) -> _Progress:
         value = await cursors.load(session, "deletion check", self.source.name)

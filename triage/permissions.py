@@ -22,6 +22,11 @@ def require_member(context: Context, member_id: int) -> Member:
     return member
 
 
+def may_operate(member: Member) -> bool:
+    """Whether a member sees what servers say of connections and what was set aside, and retries it."""
+    return member.at_least("lead")
+
+
 def require_brand(context: Context, brand_id: int, member_id: int) -> Brand:
     brand = context.configuration.brands[brand_id]
     if not require_member(context, member_id).can_see(brand.slug):

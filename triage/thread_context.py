@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from sqlalchemy import select
@@ -14,9 +15,11 @@ from models.tables.mention import Author, Mention, MentionBrand
 from models.text import clean
 from store import mentions
 from store.engine import Store
+from store.failed_items import not_set_aside, process_each
 from triage import intake
 from triage.context import Context
 
+STEP: Final = "context"
 BATCH: Final = 8
 
 
@@ -49,17 +52,20 @@ class ContextFetcher:
                         Mention.connection == self.source.name,
                         Mention.earlier_posts.is_(None),
                         Case.state.in_(OPEN),
+                        not_set_aside(STEP, Mention.id),
                     )
                     .order_by(Mention.id.desc())
                     .distinct()
                     .limit(BATCH)
                 )
             )
-        for mention, author in rows:
-            thread_context = await self._fetch(mention, author)
-            async with self.store.writing() as session:
-                await _write(Context(session, configuration, now), mention.id, thread_context)
-        return len(rows)
+        work = [(str(m.id), partial(self._fetch_one, configuration, now, m, author)) for m, author in rows]
+        return await process_each(self.store, STEP, now, work)
+
+    async def _fetch_one(self, configuration: Configuration, now: datetime, mention: Mention, author: Author) -> None:
+        thread_context = await self._fetch(mention, author)
+        async with self.store.writing() as session:
+            await _write(Context(session, configuration, now), mention.id, thread_context)
 
     async def _fetch(self, mention: Mention, author: Author) -> ThreadContext:
         request = ContextRequest(

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from languages import mark
 from models.errors import Refused
-from triage.permissions import get_visible_case
+from triage.permissions import get_visible_case, may_operate
 from web.auth import login
 from web.auth.sessions import require_viewer
 from web.events import EventStreams
@@ -19,8 +19,8 @@ from web.settings import profile
 from web.status import pages as status
 from web.viewer import Viewer
 
-Access = Literal["anyone", "member", "case"]
-"""`member`: signed in. `case`: signed in, and may see the brand of the case in the URL."""
+Access = Literal["anyone", "member", "case", "lead"]
+"""`member`: signed in. `case`: signed in, and may see the brand of the case in the URL. `lead`: a lead or an admin."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 STREAMS: web.AppKey[EventStreams] = web.AppKey("streams", EventStreams)
@@ -60,6 +60,7 @@ ROUTES: Final = (
     Route("GET", "/digest", digest.digest, "member", menu=mark("Digest")),
     Route("GET", "/digest/chart.png", digest.chart, "member"),
     Route("GET", "/status", status.status, "member", menu=mark("Status")),
+    Route("POST", r"/status/retry/{item:\d{1,15}}", status.retry, "lead"),
     Route("GET", "/open", open_case.show, "member", menu=mark("New case")),
     Route("POST", "/open", open_case.submit, "member"),
     Route("GET", "/me", profile.show, "member"),
@@ -73,6 +74,7 @@ ROUTES: Final = (
 
 
 def add_routes(app: web.Application) -> None:
+    app[status.LAST_PROBE] = {}
     app[MENU] = [(route.path, route.menu) for route in ROUTES if route.menu]
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _guarded(route))
@@ -82,6 +84,8 @@ def _guarded(route: Route) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         if route.access != "anyone":
             viewer = await require_viewer(request)
+            if route.access == "lead" and not may_operate(viewer.member):
+                raise web.HTTPForbidden(text=viewer.t(mark("Only a lead can do this.")))
             if route.access == "case":
                 await _require_case(viewer, int(request.match_info["case"]))
         return await route.handler(request)

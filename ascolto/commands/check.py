@@ -21,13 +21,14 @@ from ascolto.run_lock import RunLock
 from config.connections import Connection
 from config.settings import Drafting, SecondOpinion, Settings
 from connections.chat_completions import ChatCompletions
+from connections.feeds import FeedReader
 from connections.http import session as http_session
 from connections.webhooks import WebhookServer
 from models.configuration import Brand, Configuration, Fact
 from models.errors import EdgeError, OperatorError, Rejected, Unauthorized
 from models.text import clean
 from publishing import ai_drafts
-from store import schema
+from store import failed_items, schema
 from store.configuration import load_configuration
 from store.engine import Store
 
@@ -83,6 +84,7 @@ async def _check(settings: Settings) -> list[Finding]:
         *_web_address(settings),
         *_web_port(settings, running),
         await _sentiment(settings),
+        *await _set_aside(settings),
     ]
     return [*findings, *await _remote(settings, running)]
 
@@ -101,6 +103,19 @@ async def _database(settings: Settings) -> Finding:
     if damage:
         return Finding("database", "failed", f"{path} is damaged: {damage[0]}", "Restore a copy: ascolto restore COPY")
     return Finding("database", "ok", f"{path}" + (f" (migrated; the copy made before is {copy})" if copy else ""))
+
+
+async def _set_aside(settings: Settings) -> list[Finding]:
+    """What could not be processed."""
+    store = Store(settings.store.path)
+    try:
+        async with store.reading() as session:
+            items = await failed_items.list_set_aside(session)
+    finally:
+        await store.close()
+    return [
+        Finding("set aside", "warning", f"{i.step} {i.item}: {i.error}", "Retry it on the status page.") for i in items
+    ]
 
 
 async def _configuration(settings: Settings) -> Configuration:
@@ -217,10 +232,12 @@ async def _sentiment(settings: Settings) -> Finding:
 
 async def _remote(settings: Settings, running: bool) -> list[Finding]:
     webhook_server = WebhookServer(settings.webhooks.host, 0 if running else settings.webhooks.port)
+    feeds = FeedReader()
     async with http_session() as http:
-        tools = Tools(http, webhook_server, utc_now)
+        tools = Tools(http, webhook_server, utc_now, feeds)
         checks = await asyncio.gather(*(_connection(section, tools) for section in settings.connections))
         await webhook_server.close()
+        await feeds.close()
         models = [*await _second_opinion(settings.second_opinion, http), *await _drafting(settings.drafting, http)]
     if not settings.connections:
         models.append(

@@ -1,17 +1,21 @@
 """The nodes of a parsed query, and how each is tested against a post."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Literal, NamedTuple, Protocol
 
+from models.language_tags import language_code
 from models.text import fold
 
 # Scripts written without spaces: each character is a word, so that a term of several is a phrase.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
+# An underscore around a word is emphasis (_so_), inside it a letter; a handle keeps its own.
+_WORD = re.compile(
+    f"[{_UNSPACED}]|(?<=@)[^\\W{_UNSPACED}]+|[^\\W_{_UNSPACED}](?:[^\\W{_UNSPACED}]*[^\\W_{_UNSPACED}])?"
+)
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 
 Span = tuple[int, int]
@@ -43,7 +47,7 @@ class Subject:
         author: str = "",
         sources: Sequence[str] = (),
         language: str | None = None,
-        detect: Callable[[str], str] | None = None,
+        detect: Callable[[str, str | None], str] | None = None,
     ) -> None:
         self.text = text
         self.folded = fold(text)
@@ -71,10 +75,10 @@ class Subject:
 
     @cached_property
     def language(self) -> str:
-        """The platform's tag, or else the detected one (only queries with `lang:` need it)."""
-        if self._language:
-            return self._language.split("-")[0].lower()
-        return self._detect(self.text) if self._detect else "und"
+        """Detected, with the platform's tag as a hint (only queries with `lang:` need it)."""
+        if self._detect:
+            return self._detect(self.text, self._language)
+        return language_code(self._language) or "und"
 
     def sign(self, position: int) -> str:
         """The `#` or `@` right before a word, or an empty string."""
@@ -149,12 +153,14 @@ class Near:
 
     def _matches(self, subject: Subject) -> Iterator[tuple[int, int]]:
         """The positions of the first and the last word."""
-        # Sixteen positions per word limit the combinations that a hostile post can cause.
-        positions = [word.positions(subject)[:16] for word in self.words]
-        for combination in product(*positions):
-            first, last = min(combination), max(combination)
-            if len(set(combination)) == len(combination) and last - first + 1 - len(combination) <= self.distance:
-                yield first, last
+        positions = [word.positions(subject) for word in self.words]
+        span = len(self.words) + self.distance
+        for first in sorted({position for each in positions for position in each}):
+            # Of each word, as many positions as there are words: whichever the others take, one is left.
+            near = [each[(at := bisect_left(each, first)) : at + len(positions)] for each in positions]
+            taken = _one_of_each([[p for p in each if p < first + span] for each in near])
+            if taken:
+                yield min(taken), max(taken)
 
     def test(self, subject: Subject) -> bool:
         return next(self._matches(subject), None) is not None
@@ -165,6 +171,22 @@ class Near:
     def spans(self, subject: Subject) -> list[Span]:
         match = next(self._matches(subject), None)
         return [_span(subject, *match)] if match else []
+
+
+def _one_of_each(positions: Sequence[Sequence[int]]) -> list[int]:
+    """A position for each word, none used twice; empty where there is no such choice. At most five words of five positions."""
+    taken: dict[int, int] = {}
+
+    def place(word: int, tried: set[int]) -> bool:
+        for position in positions[word]:
+            if position not in tried:
+                tried.add(position)
+                if position not in taken or place(taken[position], tried):
+                    taken[position] = word
+                    return True
+        return False
+
+    return list(taken) if all(place(word, set()) for word in range(len(positions))) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +298,5 @@ def _span(subject: Subject, first: int, last: int) -> Span:
 
 
 def is_word_character(character: str) -> bool:
-    """Whether it can be a part of a longer word; characters of unspaced scripts are words of their own."""
-    return (character.isalnum() or character == "_") and not _UNSPACED_CHARACTER.match(character)
+    """Whether it can be a part of a longer word, an underscore at its edge aside; those of unspaced scripts are words."""
+    return character.isalnum() and not _UNSPACED_CHARACTER.match(character)

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Final, NamedTuple, NoReturn
 
+from models.language_tags import language_code
 from models.query.nodes import (
     Anchor,
     And,
@@ -18,6 +20,7 @@ from models.query.nodes import (
     Source,
     Span,
     Subject,
+    Word,
     words_of,
 )
 from models.text import fold
@@ -68,10 +71,15 @@ class Query:
     def matches(self, subject: Subject) -> bool:
         return self.node.test(subject)
 
-    def matched_words(self, text: str, subject: Subject) -> list[str]:
-        """The parts of the original `text` that match, in order, each once."""
-        spans = sorted(set(self.node.spans(subject)))
-        return list(dict.fromkeys(_original(text, subject.folded, span) for span in spans))
+    def matched_words(self, text: str, subject: Subject, limit: int = 8) -> list[str]:
+        """The first parts of the original `text` that match, in order, each once, at most `limit`."""
+        original = _Original(text, subject.folded)
+        parts: dict[str, None] = {}
+        for span in sorted(set(self.node.spans(subject))):
+            parts[original.part(span)] = None
+            if len(parts) == limit:
+                break
+        return list(parts)
 
 
 def parse(text: str) -> Query:
@@ -175,8 +183,13 @@ class _Parser:
         return node
 
 
+_QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
+_DASH: Final = re.compile(r"(?<![^\s(])[–—−](?=[^\s)])")
+
+
 def _tokens(text: str) -> list[_Token]:
     tokens = []
+    text = _DASH.sub("-", text.translate(_QUOTES))  # as phones and documents write them
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or ""
         column = match.start() + 1
@@ -197,14 +210,30 @@ def _leaf(token: _Token) -> Node:
     if token.kind == "near":
         return _near(token)
     if token.kind == "quoted":
-        words = words_of(token.text)
+        words = _quoted_words(token, token.text)
         if not words:
             raise QueryError("there is no word between these quotes", token.column)
         return Phrase(words)
     return _word(token)
 
 
+def _quoted_words(token: _Token, text: str) -> tuple[Word, ...]:
+    """The words between quotes, each with its own star."""
+    words: list[Word] = []
+    for chunk in re.finditer(r"[^\s\"]+", text):
+        body, star, after = chunk[0].partition("*")
+        column = token.column + chunk.start()
+        if after.strip(".,;:!?"):
+            raise QueryError("a star can only end a word", column + len(body))
+        found = words_of(body, body[:1] if body[:1] in ("#", "@") else "", prefix=bool(star))
+        if star and (not found or len(found[-1].text) < MIN_PREFIX):
+            raise QueryError(f"a star needs at least {MIN_PREFIX} letters before it", column)
+        words += found
+    return tuple(words)
+
+
 def _word(token: _Token) -> Node:
+    _refuse_foreign_operators(token)
     body, star, after = token.text.partition("*")
     if after:
         raise QueryError("a star can only end a word", token.column + len(body))
@@ -217,10 +246,45 @@ def _word(token: _Token) -> Node:
     return Phrase(words)
 
 
+_PROXIMITY: Final = re.compile(r"(?:O?NEAR|NEAR|W|WITHIN|PRE)[/:~]?(\d+)", re.IGNORECASE)
+_FOREIGN: Final = {
+    "|": "write OR between the terms",
+    "&": "write AND between the terms, or nothing",
+    "!": "write NOT or a minus before a term",
+    "?": "only a star at the end of a word stands for letters",
+    "~": 'a distance is written "two words"~5',
+    "^": "terms have no weights",
+    "+": "all terms are required without a sign",
+    "=": "terms are compared without a sign",
+    "{": "group terms with ( )",
+    "}": "group terms with ( )",
+    "[": "group terms with ( )",
+    "]": "group terms with ( )",
+    "<": "write each term as a word",
+    ">": "write each term as a word",
+    "\\": "nothing needs a backslash",
+}
+"""What other tools' operators are called here: never taken for words in silence."""
+_LOWER_CASE: Final = frozenset({"or", "and", "not"})
+
+
+def _refuse_foreign_operators(token: _Token) -> None:
+    """`H&M`, `C++` and `ferroviola!` are words; a sign alone, in front of a word, or one that no word has is an operator."""
+    text = token.text
+    if text in _LOWER_CASE:
+        raise QueryError(f"write {text.upper()} in capitals, or the word in quotes", token.column)
+    if _PROXIMITY.fullmatch(text):
+        raise QueryError('a distance is written "two words"~5', token.column)
+    inside = any(character in "|?~^{}[]<>\\" for character in text)
+    if inside or text[0] in _FOREIGN:
+        sign = next(character for character in text if character in _FOREIGN)
+        raise QueryError(f"{sign} has no meaning here: {_FOREIGN[sign]}", token.column + text.index(sign))
+
+
 def _near(token: _Token) -> Node:
     if not token.value:
         raise QueryError("a number is missing after ~", token.column + len(token.text))
-    words = words_of(token.text.rpartition("~")[0])
+    words = _quoted_words(token, token.text.rpartition("~")[0])
     if len(words) < 2:
         raise QueryError("a distance needs at least two words between the quotes", token.column)
     if len(words) > 5:
@@ -239,15 +303,32 @@ def _field(token: _Token) -> Node:
     if name == "author":
         return Author(value.lstrip("@"))
     if name == "lang":
-        return Language(value.split("-")[0])
+        code = language_code(value)
+        if code is None:
+            raise QueryError(f"{token.value} is no language: lang:it", token.column)
+        return Language(code)
     return Source(value)
 
 
-def _original(text: str, folded: str, span: Span) -> str:
-    """The part of the original text for a span of the folded one; usually the positions are the same."""
-    start, end = span
-    if len(text) == len(folded) and fold(text[start:end]) == folded[start:end]:
-        return text[start:end]
-    positions = [n for n, character in enumerate(text) for _ in fold(character)]
-    # In rare cases characters fold differently together than one by one: then the folded words are the best available.
-    return text[positions[start] : positions[end - 1] + 1] if len(positions) == len(folded) else folded[start:end]
+class _Original:
+    """The original text behind spans of the folded one; usually the positions are the same."""
+
+    def __init__(self, text: str, folded: str) -> None:
+        self.text = text
+        self.folded = folded
+
+    def part(self, span: Span) -> str:
+        start, end = span
+        text, folded = self.text, self.folded
+        if len(text) == len(folded) and fold(text[start:end]) == folded[start:end]:
+            return text[start:end]
+        positions = self._positions
+        # In rare cases characters fold differently together than one by one: then the folded words are the best available.
+        return text[positions[start] : positions[end - 1] + 1] if len(positions) == len(folded) else folded[start:end]
+
+    @cached_property
+    def _positions(self) -> list[int]:
+        """For each folded character, where it comes from. Made once a text: it costs as much as folding it."""
+        return [
+            n for n, character in enumerate(self.text) for _ in (character if character.isascii() else fold(character))
+        ]

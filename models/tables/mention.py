@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.incoming import Media
@@ -105,6 +105,8 @@ class Mention(Base):
     )
     """The posts above it in its thread, oldest first; None until they were fetched, which happens once a case is open."""
     created_at: Mapped[When] = mapped_column(info=KEPT)
+    dated: Mapped[bool] = mapped_column(default=True, server_default=true(), info=KEPT)
+    """Whether the platform says when it was posted; where it does not, `created_at` is `received_at`."""
     received_at: Mapped[When] = mapped_column(info=KEPT)
     edited_at: Mapped[When | None] = mapped_column(info=KEPT)
     deleted_at: Mapped[When | None] = mapped_column(info=KEPT)

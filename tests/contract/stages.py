@@ -28,6 +28,7 @@ from platforms.x import BEARER, XServer
 
 from connections.bluesky import Bluesky
 from connections.discord import Discord
+from connections.feeds import FeedReader
 from connections.http import session as http_session
 from connections.mastodon import Mastodon
 from connections.reddit import Keys as RedditKeys
@@ -459,7 +460,9 @@ class RedditFeedsStage(PolledStage):
         return None
 
     def _connection(self) -> Reddit:
-        return Reddit("here", self.http, site=self.server.url, api=self.server.url, keys=self._keys())
+        return Reddit(
+            "here", self.http, site=self.server.url, api=self.server.url, keys=self._keys(), feeds=FeedReader()
+        )
 
     def listener(self) -> RedditListener:
         return RedditListener(self._connection(), subreddits=["italy"], search="", interval=0.05)

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from platforms.server import Server
 
+from connections.feeds import FeedReader, parse_feed
 from connections.safe_fetch import Fetcher
-from listener.feed import FeedListener, read_feed
+from listener.feed import FeedListener, to_posts
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
-from models.incoming import ListenerBatch
+from models.incoming import IncomingPost, ListenerBatch, Origin
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -27,6 +28,10 @@ def rss(*entries: tuple[str, str], language: str = "it") -> bytes:
     )
     head = f"<title>News</title><language>{language}</language>"
     return f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{items}</channel></rss>'.encode()
+
+
+def read_feed(body: bytes, url: str, now: datetime, origin: Origin) -> list[IncomingPost]:
+    return to_posts(parse_feed(body, url), url, now, origin)
 
 
 class Feed(Server):
@@ -55,9 +60,11 @@ async def feed():
 
 @pytest.fixture
 async def listener(feed: Feed):
-    listener = FeedListener("news", f"{feed.url}/feed", 0.05, Fetcher(private=True), lambda: NOW)
+    reader = FeedReader()
+    listener = FeedListener("news", f"{feed.url}/feed", 0.05, Fetcher(private=True), reader, lambda: NOW)
     yield listener
     await listener.close()
+    await reader.close()
 
 
 async def next_batch(listener: FeedListener, cursor: str | None = None) -> ListenerBatch:
@@ -179,3 +186,53 @@ def test_a_time_in_the_future_becomes_now():
 def test_any_bytes_are_a_feed_or_an_edge_error(body: bytes):
     with suppress(EdgeError):
         read_feed(b'<?xml version="1.0"?><rss>' + body, "https://news.example/feed", NOW, "live")
+
+
+def item(guid: str, title: str, link: str = "", published: str = "Mon, 23 Nov 2026 08:00:00 +0000") -> str:
+    identity = f"<guid>{guid}</guid>" if guid else ""
+    return f"<item>{identity}<link>{link}</link><title>{title}</title><pubDate>{published}</pubDate></item>"
+
+
+def feed_of(*items: str) -> bytes:
+    head = "<title>News</title><language>it_IT</language>"
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{"".join(items)}</channel></rss>'.encode()
+
+
+def test_entries_are_told_apart_where_the_guid_does_not():
+    body = feed_of(item("0", "uno"), item("0", "due"), item("0", "tre", "https://n.example/3"), item("", "quattro"))
+    posts = read_feed(body, "https://news.example/feed", NOW, "live")
+    assert sorted(post.text for post in posts) == ["due", "quattro", "tre", "uno"]
+    assert len({post.native_id for post in posts}) == 4
+    assert posts == read_feed(body, "https://news.example/feed", NOW, "live")
+
+
+async def test_a_site_that_changes_all_its_ids_brings_no_news(feed: Feed, listener: FeedListener):
+    feed.body = feed_of(item("http://n.example/1", "uno"), item("http://n.example/2", "due"))
+    first = await next_batch(listener)
+    feed.body = feed_of(
+        item("https://n.example/1", "uno"), item("https://n.example/2", "due"), item("https://n.example/3", "tre")
+    )
+    feed.etag = '"b"'
+    assert [post.text for post in (await next_batch(listener, first.cursor)).posts] == ["tre"]
+
+
+async def test_another_address_is_a_first_look(feed: Feed, listener: FeedListener):
+    first = await next_batch(listener)
+    moved = FeedListener("news", f"{feed.url}/feed?x=1", 0.05, Fetcher(private=True), FeedReader(), lambda: NOW)
+    feed.body = rss(("1", "Ferroviola in ritardo"), ("2", "vecchia notizia"))
+    batch = await next_batch(moved, first.cursor)
+    await moved.close()
+    assert [(post.text.splitlines()[0], post.origin) for post in batch.posts] == [("vecchia notizia", "backfill")]
+
+
+def test_an_unknown_date_is_unknown():
+    [post] = read_feed(feed_of(item("1", "uno", published="ieri")), "https://news.example/feed", NOW, "backfill")
+    assert (post.dated, post.created_at) == (False, NOW)
+
+
+def test_a_title_that_the_body_repeats_is_told_once():
+    body = feed_of(
+        item("1", "Ferroviola ferma…").replace("<link>", "<description>Ferroviola ferma tutti</description><link>")
+    )
+    [post] = read_feed(body, "https://news.example/feed", NOW, "live")
+    assert post.text == "Ferroviola ferma tutti"

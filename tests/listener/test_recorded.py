@@ -13,6 +13,7 @@ from telegram import Update, User
 
 from connections import reddit
 from connections.discord import Discord
+from connections.feeds import parse_feed
 from connections.mastodon import Account
 from connections.x import Page
 from connections.x import User as XUser
@@ -331,7 +332,9 @@ def test_a_thread_on_bluesky_with_a_deleted_post():
 
 
 def test_the_feed_of_a_subreddit():
-    text_post, image_post = [to_post(thing, "") for thing in reddit.feed(fixture_text("reddit/new.xml").encode())]
+    text_post, image_post = [
+        to_post(thing, "") for thing in reddit.feed_things(parse_feed(fixture_text("reddit/new.xml").encode(), ""))
+    ]
     has_fields(
         text_post,
         native_id="t3_1p0abcd",
@@ -346,7 +349,9 @@ def test_the_feed_of_a_subreddit():
 
 
 def test_the_feed_of_comments():
-    [comment] = [to_post(thing, "") for thing in reddit.feed(fixture_text("reddit/comments.xml").encode())]
+    [comment] = [
+        to_post(thing, "") for thing in reddit.feed_things(parse_feed(fixture_text("reddit/comments.xml").encode(), ""))
+    ]
     has_fields(comment, native_id="t1_nxyz123", text="A me hanno rimborsato in 3 giorni", thread="t3_1p0abcd")
     assert comment.parent == "t3_1p0abcd"
 

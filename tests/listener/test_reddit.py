@@ -1,6 +1,7 @@
 import pytest
 from platforms.reddit import CLIENT, REFRESH, SECRET, RedditServer
 
+from connections.feeds import FeedReader
 from connections.http import session as http_session
 from connections.reddit import PAGE, Keys, Reddit
 from listener.reddit import RedditListener
@@ -16,7 +17,7 @@ async def server():
 
 def connection_to(server: RedditServer, http, *, has_keys: bool, refresh_token: str = REFRESH) -> Reddit:
     keys = Keys(CLIENT, SECRET, refresh_token) if has_keys else None
-    return Reddit("reddit", http, site=server.url, api=server.url, keys=keys)
+    return Reddit("reddit", http, site=server.url, api=server.url, keys=keys, feeds=FeedReader())
 
 
 @pytest.fixture(params=[False, True], ids=["feeds", "keys"])

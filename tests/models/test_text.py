@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import clean, fold, graphemes, html_to_text, one_line, romanian_commas
+from models.html import html_to_text
+from models.text import clean, fold, graphemes, one_line, romanian_commas
 
 
 def test_romanian_letters_with_comma_and_with_cedilla_fold_alike():

@@ -20,6 +20,10 @@ from store.mentions import MatchedPost
 from triage import case_actions
 
 
+class Killed(BaseException):
+    """The program ends here."""
+
+
 class FakeResponder:
     """Remembers what it published, by key. Raises `errors_before` instead of publishing, `errors_after` once it has."""
 
@@ -90,9 +94,9 @@ async def test_a_reply_that_was_sent_cannot_be_undone(harness: Harness, approved
 async def test_a_crash_after_publishing_finds_the_reply_and_does_not_publish_it_twice(
     harness: Harness, approved: Reply, responder: FakeResponder
 ):
-    responder.errors_after = [RuntimeError("kill -9")]
+    responder.errors_after = [Killed()]
     harness.advance(seconds=10)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Killed):
         await _publish(harness, responder)
     assert (await harness.get(Reply, approved.id)).state == "sending"
     publisher = ReplyPublisher(harness.store, responder)
@@ -104,9 +108,9 @@ async def test_a_crash_after_publishing_finds_the_reply_and_does_not_publish_it_
 
 
 async def test_a_crash_before_publishing_publishes_once(harness: Harness, approved: Reply, responder: FakeResponder):
-    responder.errors_before = [RuntimeError("kill -9")]
+    responder.errors_before = [Killed()]
     harness.advance(seconds=10)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Killed):
         await _publish(harness, responder)
     publisher = ReplyPublisher(harness.store, responder)
     await publisher.requeue_interrupted(harness.now)

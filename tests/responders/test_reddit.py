@@ -1,6 +1,7 @@
 import pytest
 from platforms.reddit import CLIENT, OWN, REFRESH, SECRET, RedditServer
 
+from connections.feeds import FeedReader
 from connections.http import session as http_session
 from connections.reddit import Keys, Reddit
 from models.errors import Rejected, Unauthorized, Unavailable, Uncertain
@@ -18,7 +19,9 @@ async def server():
 async def responder(server: RedditServer):
     async with http_session() as http:
         keys = Keys(CLIENT, SECRET, REFRESH)
-        responder = RedditResponder(Reddit("reddit", http, site=server.url, api=server.url, keys=keys), server.url)
+        responder = RedditResponder(
+            Reddit("reddit", http, site=server.url, api=server.url, keys=keys, feeds=FeedReader()), server.url
+        )
         yield responder
         await responder.close()
 
@@ -68,6 +71,8 @@ async def test_http_errors_become_edge_errors(server: RedditServer, responder: R
 
 async def test_without_keys_connecting_is_rejected(server: RedditServer):
     async with http_session() as http:
-        responder = RedditResponder(Reddit("reddit", http, site=server.url, api=server.url, keys=None), server.url)
+        responder = RedditResponder(
+            Reddit("reddit", http, site=server.url, api=server.url, keys=None, feeds=FeedReader()), server.url
+        )
         with pytest.raises(Rejected, match="key"):
             await responder.connect()

@@ -33,17 +33,17 @@ def name(route: Route) -> str:
 
 
 def path_of(route: Route, case: int) -> str:
-    values = {"case": str(case), "verb": "claim", "mention": "1", "position": "0", "token": "a" * 43}
+    values = {"case": str(case), "verb": "claim", "mention": "1", "position": "0", "token": "a" * 43, "item": "1"}
     return re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", lambda match: values[match[1]], route.path)
 
 
 async def rows(harness: Harness) -> dict[str, int]:
-    """Table → how many rows it has, members' sessions apart."""
+    """Table → how many rows it has, members' sessions and the health check's apart."""
     async with harness.store.reading() as session:
         return {
             table.name: await session.scalar(select(func.count()).select_from(table)) or 0
             for table in Base.metadata.sorted_tables
-            if table.name not in ("web_session", "login_link")
+            if table.name not in ("web_session", "login_link", "cursor")
         }
 
 
@@ -124,5 +124,8 @@ async def test_each_role_of_the_brand_is_let_in(desk, route: Route, role: Role):
     await desk.harness.apply(ConfigurationFile(members=(msgspec.structs.replace(ana, role=role),)))
     status, _ = await status_and_text(await desk.sign_in("ana"), route, case.id)
     assert status < 500
+    if route.access == "lead" and role in ("manager", "approver"):
+        assert status == 403
+        return
     assert status not in (401, 403)
     assert status != 404 or "media" in route.path  # the mention has no image

@@ -127,7 +127,7 @@ def test_matched_words_are_those_of_the_original_post():
 def test_the_language_is_detected_only_for_queries_that_need_it():
     detected = []
 
-    def detect(text: str) -> str:
+    def detect(text: str, _tag: str | None) -> str:
         detected.append(text)
         return "it"
 
