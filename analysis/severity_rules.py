@@ -7,7 +7,6 @@ import re
 from functools import cache
 from typing import Final
 
-from analysis import intent_rules
 from models.patterns import IBAN, ITALIAN_TAX_CODE, ROMANIAN_PERSONAL_NUMBER
 from models.query import Matcher, Query, Subject, parse
 
@@ -48,6 +47,8 @@ RULES: Final[dict[str, str]] = {
 """Reason → query, the most severe first."""
 
 EXPOSED_DATA: Final = "exposed data"
+BRAND_WORDS: Final = "brand words"
+"""Found by the brand's own `severe_words`."""
 HIGH_REACH: Final = "high reach"
 """Not found by words: the author's audience decides (triage/intake.py)."""
 _PAYMENT_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){14,15}(?!\d)")
@@ -63,10 +64,12 @@ def _matcher() -> Matcher[str]:
     return Matcher(_queries().items())
 
 
-def severity(text: str, sentiment: str) -> str | None:
-    """The most severe reason in a post, None where there is none. Praise and spam are never severe, whatever the words."""
-    if sentiment == "positive" or intent_rules.is_spam(text):
-        return None
+def severity(text: str) -> str | None:
+    """The most severe reason in a post, None where there is none.
+
+    Whatever the classifier makes of the post, and however much it looks like spam: a video of a fire is announced with "click
+    here".
+    """
     matched = _matcher().match(Subject(text))
     return next((reason for reason in RULES if reason in matched), None) or (
         EXPOSED_DATA if exposes_personal_data(text) else None

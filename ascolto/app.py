@@ -29,10 +29,11 @@ from config.connections import Connection
 from connections.feeds import FeedReader
 from connections.http import session as http_session
 from connections.languagetool import LanguageTool
+from connections.limited_server import raise_descriptor_limit
 from connections.webhooks import WebhookServer
 from listener import Listener
 from models.errors import OperatorError
-from models.incoming import IncomingPost
+from models.incoming import IncomingPost, normalized
 from publishing import sending
 from publishing.ai_drafts import Drafter
 from publishing.grammar import GrammarChecker
@@ -63,6 +64,7 @@ class App:
     async def start(self) -> None:
         """Raises OperatorError for what keeps the whole program from starting; one broken connection does not."""
         settings = self.settings
+        raise_descriptor_limit()
         self._lock.acquire()
         self._running.callback(self._lock.release)
         self._running.callback(self._executor.shutdown)
@@ -107,6 +109,7 @@ class App:
             ("analysis", workers.run_analysis),
             ("explanations", workers.run_explanations),
             ("scheduler", workers.run_scheduler),
+            ("purge", workers.run_purge),
         ):
             self.supervisor.start(partial(worker, self.application), name)
         if self.settings.sentiment.train_overnight:
@@ -159,9 +162,11 @@ class App:
 
     async def find_post(self, url: str, brand: str) -> IncomingPost | None:
         """The post at a permalink, asked of every listener in turn, except those of other brands' own channels."""
+        matcher = await self.application.matcher()
         for listener in self._listeners:
             if self.application.may_concern(listener.name, brand) and (post := await listener.find(url)):
-                return post
+                outside = matcher.outside_desks([normalized(post)], listener.name)  # never a chat where members work
+                return outside[0] if outside else None
         return None
 
     async def _write_status(self, watch: Watch) -> None:

@@ -1,6 +1,7 @@
 """The running program: the store, the clock, and what is compiled from the configuration. Workers are handed this."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,8 @@ class Application:
         self.web = web
         """The web desk's address where others reach it; empty where only this machine does."""
         self.now = now
+        self.monotonic = time.monotonic if now is utc_now else None
+        """The second clock by which approved replies wait; None where the time is handed in."""
         self.reader = reader
         self._executor = executor
         policy = Policy(backfill_max_age=backfill_max_age)

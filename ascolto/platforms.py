@@ -13,6 +13,7 @@ from typing import Any, Final
 import aiohttp
 from pydantic import SecretStr
 
+from ascolto.logs import redaction
 from config import connections as sections
 from config.settings import secret
 from connections.feeds import FeedReader
@@ -48,6 +49,7 @@ class Tools:
                 f"The environment variable {name} is not set.",
                 f"Set {name}, or {name}_FILE to a file that contains it.",
             )
+        redaction.add_secret(value.get_secret_value())
         return value.get_secret_value()
 
 

@@ -1,6 +1,7 @@
 """One `ascolto run` per database: two would request everything from every platform twice."""
 
 import os
+import tempfile
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -11,7 +12,7 @@ class RunLock:
     """Held by the operating system, so that a killed program leaves none behind."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        self._database = database
         self._file: TextIOWrapper | None = None
 
     def acquire(self) -> None:
@@ -19,8 +20,9 @@ class RunLock:
             import fcntl
         except ImportError:  # Windows has no flock: there the operator takes care
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+", encoding="utf-8")
+        path = self._lock_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -35,6 +37,16 @@ class RunLock:
         file.write(str(os.getpid()))
         file.flush()
         self._file = file
+
+    def _lock_path(self) -> Path:
+        """Beside the file that the path leads to, named for the file itself: another name for it is the same lock."""
+        resolved = self._database.resolve()
+        if not resolved.exists():
+            resolved.parent.mkdir(parents=True, exist_ok=True)
+            resolved.touch(mode=0o600)
+        file = resolved.stat()
+        name = f".ascolto-{file.st_dev:x}-{file.st_ino:x}.lock"
+        return (resolved.parent if file.st_nlink == 1 else Path(tempfile.gettempdir())) / name
 
     def release(self) -> None:
         if self._file is not None:

@@ -44,6 +44,8 @@ COALESCE: Final = 0.05
 """Seconds in which notifications are gathered before a worker looks: fifty writes a second become twenty looks."""
 TRAINING_INTERVAL: Final = 600.0
 """Seconds between looks whether it is night and there is something to learn from."""
+PURGE_INTERVAL: Final = 1800.0
+"""Seconds between looks whether anything was erased."""
 DELETION_CHECK_INTERVAL: Final = 600.0
 """Seconds between looks whether a new day has begun."""
 CURSOR_INTERVAL: Final = 5.0
@@ -83,7 +85,8 @@ async def store_batch(
     if skip_empty and not (posts or ours or edits or deletions):
         return None
     async with application.store.writing() as session:
-        result = await mentions.write_posts(session, name, posts, application.now())
+        shares = listener.platform != "webhook"
+        result = await mentions.write_posts(session, name, posts, application.now(), shares=shares)
         for edit in edits:
             await mentions.write_edit(session, name, edit, application.now())
         for deletion in deletions:
@@ -137,7 +140,11 @@ async def _applicable(
         webhook = listener.platform == "webhook"
         foreign = await mentions.stored_keys(session, stored, not_from=listener.name) if webhook else set()
     stored -= foreign
-    edits = [edit for edit in edits if edit.post.key not in foreign and (edit.matches or edit.post.key in stored)]
+    edits = [
+        edit
+        for edit in edits
+        if edit.post.key not in foreign and (edit.post.key in stored or (edit.matches and not edit.post.only_if_known))
+    ]
     stored |= {matched.post.key for matched in (*posts, *edits)}  # posted and deleted in the same batch
     return edits, tuple(deletion for deletion in deletions if deletion.key in stored)
 
@@ -222,6 +229,15 @@ async def run_due(application: Application) -> int:
         return await deadlines.run_due(context) + await scheduled_digests.write_due(context)
 
 
+async def run_purge(application: Application, watch: Watch) -> None:
+    """Within the hour, what was erased leaves the search index and the log of the database."""
+    while not watch.stopping.is_set():
+        await erasure.purge(application.store)
+        watch.mark_healthy()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(watch.stopping.wait(), PURGE_INTERVAL)
+
+
 async def run_training(application: Application, watch: Watch) -> None:
     """At night, trains on corrections and activates the result where it is better."""
     while not watch.stopping.is_set():
@@ -242,7 +258,7 @@ async def run_responder(application: Application, responder: Responder, watch: W
     """Publishes due replies, after looking up those of unknown fate."""
     await responder.connect()
     application.capabilities[responder.name] = responder.capabilities
-    publisher = ReplyPublisher(application.store, responder)
+    publisher = ReplyPublisher(application.store, responder, application.monotonic)
     await publisher.requeue_interrupted(application.now())
     watch.mark_healthy()
 

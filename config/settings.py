@@ -39,6 +39,7 @@ class Web(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8420
     allowed_hosts: tuple[str, ...] = ()
     public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Webhooks(Section):

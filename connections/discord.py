@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import discord
 import msgspec
+import structlog
 import yarl
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
@@ -24,6 +25,7 @@ from discord.http import Route
 from models.errors import EdgeError, Rejected, Unauthorized, Unavailable, Uncertain
 
 T = TypeVar("T")
+log = structlog.get_logger("ascolto")
 
 FIX: Final = (
     "Copy the bot's token at discord.com/developers/applications → Bot → Reset Token, and put it in the environment variable"
@@ -125,8 +127,17 @@ class Gateway(discord.Client):
         gateway: Any = self.ws  # None before the first connection, although the SDK does not declare it
         return gateway is not None and gateway.open
 
+    @property
+    def stale(self) -> bool:
+        """Whether it was connected and is not: it may never come back by itself."""
+        return self.ws is not None and not self.alive  # type: ignore[redundant-expr]
+
     async def setup_hook(self) -> None:
-        await self.tree.sync()
+        """Without its commands it still listens, and cards still work."""
+        try:
+            await self.tree.sync()
+        except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("Discord refuses the commands", reason=str(error)[:200])
 
     async def on_connect(self) -> None:
         self._send(GatewayEvent(connected=True))
@@ -245,7 +256,13 @@ class Discord:
     async def gateway(
         self, reader: str
     ) -> AsyncIterator[tuple[Gateway, asyncio.Queue[GatewayEvent], "asyncio.Future[None]"]]:
-        """The shared gateway: started by the first reader, closed by the last one that leaves."""
+        """The shared gateway: started by the first reader, closed by the last one that leaves.
+
+        A reader that comes back to one that is cut off ends it: its other readers are told, and join a new one.
+        """
+        if self._shared is not None and self._shared.stale:
+            await self._shared.close()
+            self._shared = None
         if self._shared is None or self._running is None or self._running.done():
             self._shared = Gateway(message_content=self.message_content, desk=self._desk)
             self._running = asyncio.ensure_future(self._run(self._shared))

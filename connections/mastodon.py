@@ -10,11 +10,13 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import msgspec
+import structlog
 
 from connections.http import HttpResponse, call, http_error
-from models.errors import Unavailable
+from models.errors import Rejected, Unavailable
 
 T = TypeVar("T")
+log = structlog.get_logger("ascolto")
 
 FIX: Final = (
     "Create an application under Preferences → Development with the scopes read and write:statuses, and put its access token"
@@ -85,7 +87,10 @@ class Mastodon:
 
     async def verify_credentials(self) -> Account:
         account = await self.get("/api/v1/accounts/verify_credentials", Account)
-        self.instance = await self.get("/api/v2/instance", Instance)
+        try:
+            self.instance = await self.get("/api/v2/instance", Instance)
+        except (Unavailable, Rejected):  # its limits stay those of a plain server
+            log.info("Mastodon does not tell its limits", connection=self.name)
         self.account = account
         return account
 

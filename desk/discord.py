@@ -94,6 +94,8 @@ class DiscordDesk:
             while True:
                 events = await next_events(queue, running, HEARTBEAT)
                 parsed = (to_action(event, client.own) for event in events)
+                if not (events or client.alive):
+                    continue
                 yield ActionBatch(cursor=cursor or "", actions=tuple(a for a in parsed if a is not None))
 
     async def respond(self, action: Action, performed: PerformedAction) -> None:

@@ -33,7 +33,7 @@ from desk import ActionBatch, buttons, commands
 from desk import telegram_cards as cards
 from insights import charts
 from languages import Translator, translator
-from models.errors import Rejected
+from models.errors import Rejected, Unauthorized
 from models.tables.action import Action
 
 CASE_MARK: Final = "\u2063"
@@ -65,8 +65,15 @@ class TelegramDesk:
             offered = [BotCommand(word, t(ACTIONS[verb].label)) for word, verb in words.items()]
             code = None if language == "en" else language  # without a language: for everyone else
             with suppress(Rejected):  # they can be typed without being offered
-                await sdk_call(self._connection.bot.set_my_commands(offered, language_code=code))
+                await self._offer(offered, code)
         self._commands_offered = True
+
+    async def _offer(self, commands: list[BotCommand], language: str | None) -> None:
+        """A server that knows this token and not this method answers like one that does not know the token."""
+        try:
+            await sdk_call(self._connection.bot.set_my_commands(commands, language_code=language))
+        except Unauthorized as error:
+            raise Rejected("Telegram does not take the commands.") from error
 
     async def show(self, view: View, chat: str, message_id: str | None, t: Translator) -> str:
         text, keyboard = cards.render(view, t)

@@ -28,6 +28,37 @@ MAX_UNLISTED: Final = 500
 TEXT_CHANNELS: Final = (discord.TextChannel, discord.Thread, discord.VoiceChannel, discord.StageChannel)
 
 
+THREADS: Final = frozenset({10, 11})
+PRIVATE_THREAD: Final = 12
+"""Types of channels."""
+
+
+class _Overwrite(msgspec.Struct):
+    id: str
+    allow: str = "0"
+    deny: str = "0"
+
+
+class _Place(msgspec.Struct):
+    type: int
+    guild_id: str = ""
+    parent_id: str | None = None
+    permission_overwrites: list[_Overwrite] = []
+
+
+class _Role(msgspec.Struct):
+    id: str
+    permissions: str = "0"
+
+
+class _Server(msgspec.Struct):
+    roles: list[_Role] = []
+
+
+def _to_place(body: Any) -> _Place:
+    return msgspec.convert(body, _Place)
+
+
 class DiscordListener:
     platform = "discord"
     silence_timeout = 90.0
@@ -95,14 +126,29 @@ class DiscordListener:
     async def find(self, url: str) -> IncomingPost | None:
         """https://discord.com/channels/SERVER/CHANNEL/MESSAGE"""
         parts = url.removeprefix("https://discord.com/channels/").split("/")
-        if len(parts) != 3 or not all(part.isdigit() for part in parts[1:]):
+        if len(parts) != 3 or not all(part.isdigit() for part in parts):
             return None
         try:
             client = await self._connection.open()
+            if not await self._is_public(*parts[:2]):
+                return None
             channel = client.get_partial_messageable(int(parts[1]))
             return to_post(await sdk_call(channel.fetch_message(int(parts[2]))), client.user.id if client.user else 0)
-        except EdgeError:
+        except (EdgeError, msgspec.ValidationError, ValueError):
             return None
+
+    async def _is_public(self, server: str, channel: str) -> bool:
+        """Whether everyone on the server reads it: what a bot may read besides is not for whoever knows an address."""
+        found = _to_place(await self._connection.call("GET", "/channels/{channel_id}", channel_id=channel))
+        if found.type in THREADS and found.parent_id:
+            found = _to_place(await self._connection.call("GET", "/channels/{channel_id}", channel_id=found.parent_id))
+        if found.guild_id != server or found.type == PRIVATE_THREAD:
+            return False
+        guild = msgspec.convert(await self._connection.call("GET", "/guilds/{guild_id}", guild_id=server), _Server)
+        everyone = next((int(role.permissions) for role in guild.roles if role.id == server), 0)
+        overwrite = next((o for o in found.permission_overwrites if o.id == server), _Overwrite(id=server))
+        visible = (everyone & ~int(overwrite.deny)) | int(overwrite.allow)
+        return bool(visible & discord.Permissions(view_channel=True).value)
 
     async def fetch_context(self, request: ContextRequest) -> ThreadContext:
         """The messages in the channel right before; the message that it answers came with it."""
@@ -176,7 +222,7 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> In
     if message.type not in (discord.MessageType.default, discord.MessageType.reply) or message.webhook_id:
         return None
     text = _text(message)
-    if (message.author.bot and not ours) or not (text or message.attachments):
+    if (message.author.bot and not ours) or not (text or _attachments(message)):
         return None
     reference = message.reference
     parent = reference.resolved if reference and isinstance(reference.resolved, discord.Message) else None
@@ -191,7 +237,7 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> In
         parent=f"{reference.channel_id}:{reference.message_id}" if reference and reference.message_id else None,
         created_at=message.created_at,
         origin="backfill" if backfill else "live",
-        media=tuple(_media(attachment) for attachment in message.attachments),
+        media=tuple(_media(attachment) for attachment in _attachments(message)),
         ours=ours,
         addresses_us=not ours and _addresses_us(message, parent, own),
         channel=_channel(message),
@@ -200,10 +246,17 @@ def to_post(message: discord.Message, own: int, *, backfill: bool = False) -> In
 
 
 def _text(message: discord.Message) -> str:
-    """The text, and the question and answers of a poll."""
+    """The text, what is forwarded, and the question and answers of a poll."""
     text = message.clean_content if message.guild else message.content
+    forwarded = [snapshot.content for snapshot in message.message_snapshots]
     poll = [message.poll.question, *(answer.text for answer in message.poll.answers)] if message.poll else []
-    return "\n".join(part for part in (text, *poll) if part)
+    return "\n".join(part for part in (text, *forwarded, *poll) if part)
+
+
+def _attachments(message: discord.Message) -> list[discord.Attachment]:
+    """Its own, and those of what it forwards."""
+    forwarded = (attachment for snapshot in message.message_snapshots for attachment in snapshot.attachments)
+    return [*message.attachments, *forwarded]
 
 
 def _channel(message: discord.Message) -> str:

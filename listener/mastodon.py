@@ -23,7 +23,7 @@ from connections.batches import gather_batch, receive_batch
 from connections.event_streams import EventStream
 from connections.http import HttpResponse, read_limited
 from connections.mastodon import FIX, Account, Mastodon, checked
-from models.errors import EdgeError, Unauthorized, Unavailable
+from models.errors import EdgeError, Rejected, Unauthorized, Unavailable
 from models.html import html_to_text
 from models.incoming import ContextRequest, Deletion, IncomingAuthor, IncomingPost, ListenerBatch, Media, ThreadContext
 from models.text import safe_url
@@ -84,9 +84,15 @@ class MastodonListener:
         own = await self._connection.open()
         async with self._stream() as receive_frames:
             for timeline in self._timelines():
-                async for last_id, posts in self._missed(timeline, last_ids.get(timeline), own):
-                    last_ids[timeline] = last_id
-                    yield ListenerBatch(cursor=_encode(last_ids), posts=tuple(posts))
+                try:
+                    async for last_id, posts in self._missed(timeline, last_ids.get(timeline), own):
+                        last_ids[timeline] = last_id
+                        yield ListenerBatch(cursor=_encode(last_ids), posts=tuple(posts))
+                except (
+                    Rejected
+                ) as error:  # a hashtag that nobody has used is empty; what one timeline refuses stops no other
+                    last_ids.setdefault(timeline, "0")
+                    log.warning("timeline refused", connection=self.name, timeline=timeline, reason=error.reason[:200])
             yield ListenerBatch(cursor=_encode(last_ids))
             while True:
                 events = [event for frame in await receive_frames() if (event := to_event(frame)) is not None]
@@ -404,7 +410,7 @@ def to_event(frame: Frame) -> Event | None:
 
 
 def to_batch(events: Sequence[Event], host: str, own: Account) -> ListenerBatch:
-    """Without a cursor. Of the home timeline, only our own posts."""
+    """Without a cursor. Of the home timeline, only our own posts, and edits of what is known already."""
     posts, edits = [], []
     for event in events:
         if event.status is None or event.status.reblog is not None:
@@ -413,7 +419,8 @@ def to_batch(events: Sequence[Event], host: str, own: Account) -> ListenerBatch:
         if event.kind == "notification":
             posts.append(msgspec.structs.replace(post, addresses_us=True))
         elif event.kind == "edit":
-            edits.append(post)
+            at_home = event.stream[:1] == ("user",) and not post.ours
+            edits.append(msgspec.structs.replace(post, only_if_known=at_home))
         elif event.stream[:1] != ("user",) or post.ours:
             posts.append(post)
     # Posts that address us come first: of a post that came over two streams, the first is stored.

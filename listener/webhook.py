@@ -5,13 +5,15 @@
     X-Ascolto-Signature: v1=hex(HMAC-SHA256(secret, "1763719200." + body))
 
 The body is one mention or a list of them, in the format of models/interchange.py or in the sender's own, which the settings map
-(models/field_mapping.py); `kind` marks an edit or a deletion. The native id is the sender's. The response is 200 only once
+(models/field_mapping.py); `kind` marks an edit or a deletion. The native id is
+`connection:` and the sender's id. The response is 200 only once
 everything is stored, so a sender that gets any other response sends it again. A signature is accepted once: the cursor holds
 those of the last minutes, so that a replay is rejected after a restart too. Signatures of the body alone, as GitHub makes them,
 are accepted as well: a replay of one brings only what is already stored.
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -65,6 +67,7 @@ class WebhookListener:
         self._secret = secret
         self._server = webhook_server
         self._now = now
+        webhook_server.expect(name)
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue(maxsize=100)
         self._accepted: dict[str, float] = {}
         """The signatures of stored deliveries, with their Unix times."""
@@ -87,7 +90,7 @@ class WebhookListener:
                     continue
                 try:
                     yield msgspec.structs.replace(delivery.batch, cursor=self._cursor(delivery))
-                    self._accepted[delivery.signature] = delivery.received_at
+                    self._accepted[delivery.signature] = round(delivery.received_at)
                     _settle(delivery, stored=True)
                 finally:
                     _settle(delivery, stored=False)
@@ -100,19 +103,19 @@ class WebhookListener:
         """The signatures of stored deliveries and of the one stored with this cursor; none of those that are waiting."""
         oldest = self._now() - 2 * WINDOW
         self._accepted = {signature: at for signature, at in self._accepted.items() if at >= oldest}
-        current = {delivery.signature: delivery.received_at} if delivery else {}
+        current = {delivery.signature: round(delivery.received_at)} if delivery else {}
         return msgspec.json.encode(self._accepted | current).decode()
 
     async def _receive(self, body: bytes, request: web.Request) -> web.Response:
         signature, error = self._check_signature(body, request)
         if error:
             return web.Response(status=401, text=f"Refused: {error}.\n")
-        if signature in self._accepted.keys() | self._pending and not self._signature_header:
+        if _digest(signature) in self._accepted.keys() | self._pending and not self._signature_header:
             return web.Response(status=409, text="Refused: this delivery was already accepted.\n")
-        batch, invalid_rows = to_batch(body, datetime.fromtimestamp(self._now(), UTC), self._mapping)
+        batch, invalid_rows = to_batch(body, datetime.fromtimestamp(self._now(), UTC), self.name, self._mapping)
         if invalid_rows:
             return web.json_response({"rejected": invalid_rows}, status=422)
-        return await self._store(Delivery(signature, self._now(), batch))
+        return await self._store(Delivery(_digest(signature), self._now(), batch))
 
     def _check_signature(self, body: bytes, request: web.Request) -> tuple[str, str | None]:
         """The signature, and what is wrong with it."""
@@ -154,7 +157,7 @@ def _settle(delivery: Delivery, *, stored: bool) -> None:
 
 
 def to_batch(
-    body: bytes, now: datetime, mapping: FieldMapping = UNMAPPED
+    body: bytes, now: datetime, connection: str, mapping: FieldMapping = UNMAPPED
 ) -> tuple[ListenerBatch, list[dict[str, str | int]]]:
     """The batch in a body, and its invalid rows with their reasons; one invalid row is a reason to reject the delivery."""
     try:
@@ -166,12 +169,12 @@ def to_batch(
     deletions: list[Deletion] = []
     invalid: list[dict[str, str | int]] = []
     for number, row in enumerate(items):
-        kind = kind_of(row)
         try:
+            kind = kind_of(row)
             if kind == "deletion":
-                deletions.append(_deletion(row))
+                deletions.append(_deletion(row, connection))
             else:
-                post = from_json(msgspec.json.encode(row), now, "live", platform="webhook")
+                post = _own(from_json(msgspec.json.encode(row), now, "live", platform="webhook"), connection)
                 (edits if kind == "edit" else posts).append(post)
         except ValueError as error:
             invalid.append({"row": number, "reason": str(error)})
@@ -179,9 +182,31 @@ def to_batch(
     return batch, invalid
 
 
-def _deletion(row: Any) -> Deletion:
+def _own(post: IncomingPost, connection: str) -> IncomingPost:
+    """Ids are the sender's: another connection's sender has others, and knows other people by the same ids."""
+    author = msgspec.structs.replace(
+        post.author, native_id=f"{connection}:{post.author.native_id or post.author.handle}"
+    )
+    post = msgspec.structs.replace(post, author=author)
+    if post.platform != "webhook":
+        return post
+    return msgspec.structs.replace(
+        post,
+        native_id=f"{connection}:{post.native_id}",
+        thread=f"{connection}:{post.thread}" if post.thread else "",
+        parent=f"{connection}:{post.parent}" if post.parent else None,
+    )
+
+
+def _digest(signature: str) -> str:
+    """As much of a signature as tells it from others: the cursor holds ten minutes of them."""
+    return hashlib.sha256(signature.encode(errors="replace")).hexdigest()[:16]
+
+
+def _deletion(row: Any, connection: str) -> Deletion:
     """A deletion needs nothing but the id."""
     native_id = str(row.get("id") or "").strip()
     if not native_id:
         raise ValueError("the id is empty")
-    return Deletion(platform=str(row.get("platform") or "webhook").strip().lower(), native_id=native_id)
+    platform = str(row.get("platform") or "webhook").strip().lower()
+    return Deletion(platform=platform, native_id=f"{connection}:{native_id}" if platform == "webhook" else native_id)

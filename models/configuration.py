@@ -44,7 +44,8 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One client whose name we listen for.
 
     `own_accounts` lists the brand's handles per platform, whose posts are never mentions; `link_domains` the domains its
-    replies may link to; `publish` the connection that publishes for it on each platform; `signature` ends a reply; `facts`
+    replies may link to; `publish` the connection that publishes for it on each platform; `signature` ends a reply;
+    `severe_words` is a query for what is severe to this brand, beside what is to all; `facts`
     are what a language model may draft replies from, where one is configured.
     """
 
@@ -58,6 +59,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     help_link: str = ""
     publish: dict[str, str] = {}
     signature: str = ""
+    severe_words: str = ""
     facts: tuple[Fact, ...] = ()
     archived: bool = False
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
 from models import saved_reply_template
-from models.configuration import CHAIN_STEPS, ON_CALL, ConfigurationFile
+from models.configuration import CHAIN_STEPS, ON_CALL, Brand, ConfigurationFile, Topic
 from models.query import QueryError, parse
 from models.weekly_hours import clock_time, opening_times, weekly_spans
 
@@ -36,7 +36,7 @@ def duplicate_slugs(file: ConfigurationFile) -> Iterator[str]:
 
 def _brand_errors(file: ConfigurationFile) -> Iterator[str]:
     for brand in file.brands:
-        for kind, parts in (("query", brand.queries), ("topic", brand.topics)):
+        for kind, parts in (("query", brand.queries), ("topic", brand.topics), ("severe_words", _severe_words(brand))):
             for part in parts:
                 try:
                     parse(part.text)
@@ -44,6 +44,10 @@ def _brand_errors(file: ConfigurationFile) -> Iterator[str]:
                     yield f"brand {brand.slug}, {kind} {part.slug}: {error}"
             if len({part.slug for part in parts}) < len(parts):
                 yield f"brand {brand.slug}: two {kind} slugs are the same"
+
+
+def _severe_words(brand: Brand) -> tuple[Topic, ...]:
+    return (Topic(slug="severe_words", text=brand.severe_words),) if brand.severe_words else ()
 
 
 def _saved_reply_errors(file: ConfigurationFile) -> Iterator[str]:

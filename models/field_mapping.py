@@ -4,6 +4,7 @@ A mapping gives the path to each of our fields in their rows, by keys and indexe
 `data.0.id`. Without any mapping the row is taken as it is.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,8 +13,21 @@ import msgspec
 from models.errors import OperatorError
 from models.interchange import NESTED_TOO_DEEPLY, AuthorRecord, MentionRecord
 
-EDIT: Final = frozenset({"edit", "edited", "update", "updated", "changed"})
-DELETION: Final = frozenset({"deletion", "delete", "deleted", "remove", "removed", "destroyed"})
+EDIT: Final = frozenset({"edit", "edited", "update", "updated", "change", "changed", "modified", "modify", "revised"})
+DELETION: Final = frozenset(
+    {
+        "deletion", "delete", "deleted", "remove", "removed", "destroy", "destroyed", "unpublish", "unpublished", "hide",
+        "hidden", "trash", "trashed", "erased", "retracted", "withdrawn", "archived",
+    }
+)  # fmt: skip
+POST: Final = frozenset(
+    {
+        "post", "posted", "create", "created", "new", "add", "added", "insert", "inserted", "publish", "published", "open",
+        "opened", "submit", "submitted", "send", "sent", "receive", "received", "comment", "message", "mention", "review",
+        "reply", "entry", "note", "issue", "question", "feedback", "article", "content", "item", "event", "ticket",
+    }
+)  # fmt: skip
+_WORD_IN_NAME: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 FIELDS: Final = (
     *(name for name in MentionRecord.__struct_fields__ if name not in ("author", "metrics")),
     *(f"author.{name}" for name in AuthorRecord.__struct_fields__),
@@ -65,18 +79,35 @@ def map_row(row: Any, fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 def value_at(value: Any, path: str) -> Any:
-    """The value at the end of a path, or None."""
-    for step in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return value
+    """The value at the end of a path, or None. A key may contain dots itself: the longest key that exists is taken."""
+    return _value_at(value, path.split("."))
+
+
+def _value_at(value: Any, steps: Sequence[str]) -> Any:
+    if not steps:
+        return value
+    if isinstance(value, Mapping):
+        for length in range(len(steps), 0, -1):
+            key = ".".join(steps[:length])
+            if key in value and (found := _value_at(value[key], steps[length:])) is not None:
+                return found
+    elif isinstance(value, Sequence) and not isinstance(value, str) and steps[0].isdigit():
+        index = int(steps[0][:9])
+        return _value_at(value[index], steps[1:]) if index < len(value) else None
+    return None
 
 
 def kind_of(row: Any) -> str:
-    """`post`, `edit` or `deletion`, from what the sender calls it."""
-    kind = str(row.get("kind", "")).casefold() if isinstance(row, Mapping) else ""
-    return "edit" if kind in EDIT else "deletion" if kind in DELETION else "post"
+    """`post`, `edit` or `deletion`, from what the sender calls it: `comment.deleted`, `MessageUpdated`, `create`.
+
+    Raises ValueError for a kind that is none of them: it may be the deletion of something that must not stay.
+    """
+    name = str(row.get("kind") or "") if isinstance(row, Mapping) else ""
+    words = {word.casefold() for word in _WORD_IN_NAME.findall(name[:100])}
+    if words & DELETION:
+        return "deletion"
+    if words & EDIT:
+        return "edit"
+    if words <= POST:
+        return "post"
+    raise ValueError(f"unknown kind {name[:100]}: post, edit or deletion")

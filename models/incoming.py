@@ -41,7 +41,8 @@ class IncomingPost(msgspec.Struct, frozen=True, kw_only=True):
     About the account of the connection that received it: `ours` says that it wrote the post, `addresses_us` that the post
     mentions it, answers it or is a message to it. `case_requested` says that a person asked for a case. `channel` is the
     chat it is in, as queues name it, where members may work; `earlier_posts` what is already known of its thread. Without
-    `dated`, `created_at` is when it was received, because the platform does not say.
+    `dated`, `created_at` is when it was received, because the platform does not say. `only_if_known`
+    is for an edit that was received where new posts would be nobody's business.
     """
 
     platform: str
@@ -61,6 +62,7 @@ class IncomingPost(msgspec.Struct, frozen=True, kw_only=True):
     case_requested: bool = False
     channel: str = ""
     dated: bool = True
+    only_if_known: bool = False
     earlier_posts: tuple["IncomingPost", ...] = ()
 
     @property

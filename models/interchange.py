@@ -50,6 +50,8 @@ class MentionRecord(msgspec.Struct, kw_only=True):
 NESTED_TOO_DEEPLY: Final = "it is nested too deeply"
 _PLAIN_COLUMNS: Final = ("platform", "id", "url", "text", "created_at", "language", "thread", "parent")
 _SECONDS: Final = re.compile(r"\d{9,11}(\.\d+)?")
+_SHORTENED: Final = re.compile(r"\d+(?:[.,]\d+)?[eE]\+?\d+")
+"""A long number as spreadsheets show it: posts with different ids would become one."""
 _decoder = msgspec.json.Decoder(MentionRecord)
 
 
@@ -91,6 +93,9 @@ def to_post(record: MentionRecord, now: datetime, origin: Origin, platform: str 
     created_at = _moment(record.created_at)
     url = (record.url or "").strip()
     followers = record.author.followers
+    for number in (record.id, record.thread, record.parent):
+        if isinstance(number, str) and _SHORTENED.fullmatch(number.strip()):
+            raise ValueError(f"the id {number.strip()} was shortened by a spreadsheet")
     for invalid, reason in (
         (not native_id or len(native_id) > MAX_ID, f"the id is empty or longer than {MAX_ID} characters"),
         (not text.strip(), "the text is empty"),

@@ -1,7 +1,8 @@
 """What a responder is handed to publish, and what it returns."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -37,3 +38,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 LookupResult = Address | Literal["none", "unknown"]
 """What looking up a reply of unknown fate can find: its address, that it is not there, or that it cannot be told."""
+
+
+class Dated(Protocol):
+    @property
+    def created_at(self) -> datetime | None: ...
+
+
+def reaches_back(posts: Iterable[Dated], drafted_at: datetime) -> bool:
+    """Whether the account's latest posts go back to before the reply was written; without any date nobody knows."""
+    moments = [post.created_at for post in posts if post.created_at is not None]
+    return bool(moments) and min(moments) < drafted_at

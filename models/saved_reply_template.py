@@ -15,15 +15,29 @@ FILLED: Final = ("author", "name", "brand", "link")
 
 # No autoescaping: the result is plain text, escaped by whatever shows it. An unknown placeholder stays visible as written.
 _JINJA = ImmutableSandboxedEnvironment(undefined=DebugUndefined, autoescape=False, keep_trailing_newline=False)
+_JINJA.globals.clear()  # `range` or `dict` are placeholders like any other
+_RESERVED = frozenset({"self", "loop", "caller", "varargs", "kwargs", "true", "false", "none", "True", "False", "None"})
+"""Names that Jinja2 fills in itself."""
+MAX_TEMPLATE: Final = 20_000
+"""Characters."""
+MAX_NESTING: Final = 20
+"""Of sections in one another."""
 _ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If)
 
 
 def syntax_error(text: str) -> str | None:
     """What is wrong with a saved reply, or None."""
+    if len(text) > MAX_TEMPLATE:
+        return f"it is longer than {MAX_TEMPLATE} characters"
+    if text.count("{%") > 2 * MAX_NESTING:
+        return f"it has more than {MAX_NESTING} sections"
     try:
         tree = _JINJA.parse(text)
     except TemplateSyntaxError as error:
         return f"{error.message} (line {error.lineno})"
+    for name in tree.find_all(nodes.Name):
+        if name.name in _RESERVED:
+            return f"{name.name} cannot be a placeholder (line {name.lineno})"
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, _ALLOWED):
             return f"only {{{{ names }}}} and {{% if name %}} are allowed (line {node.lineno})"

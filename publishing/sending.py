@@ -4,7 +4,7 @@ A reply that was being sent when the program stopped, or whose call broke off, i
 else is done with it; where that is not possible, a member is asked. Nothing is ever published twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from models.tables.case import Case
 from models.tables.mention import Author, Mention
 from models.tables.reply import Reply
 from publishing.replies import record_published
+from publishing.undo import UNDO_WINDOW
 from store import failed_items
 from store.engine import Store
 from store.failed_items import ItemFailed, isolated
@@ -53,9 +54,16 @@ class Responder(Protocol):
 class ReplyPublisher:
     """Publishes the due replies of one responder."""
 
-    def __init__(self, store: Store, responder: Responder) -> None:
+    def __init__(self, store: Store, responder: Responder, monotonic: Callable[[], float] | None = None) -> None:
+        """With `monotonic`, in seconds, no jump of the clock shortens the time in which a reply can be undone.
+
+        None where the time is handed in.
+        """
         self.store = store
         self.responder = responder
+        self._monotonic = monotonic
+        self._seen: dict[tuple[int, datetime | None], float] = {}
+        """(reply, when it was approved) → when it was seen first."""
 
     async def publish_due(self, configuration: Configuration, now: datetime) -> int:
         """Looks up replies of unknown fate, then publishes what is due; returns how many replies were touched.
@@ -65,13 +73,30 @@ class ReplyPublisher:
         interrupted = await self._pending("sending", now)
         for reply, _ in interrupted:
             await self._look_up(configuration, now, reply)
+        ripe = await self._ripe()
         due = [] if interrupted else await self._pending("approved", now)
+        due = [(reply, changed) for reply, changed in due if ripe is None or reply.id in ripe]
         for reply, changed in due:
             if changed:
                 await self._fail(configuration, now, reply, changed)
             else:
                 await self._publish(configuration, now, reply)
         return len(interrupted) + len(due)
+
+    async def _ripe(self) -> set[int] | None:
+        """The approved replies that this process has seen for as long as they can be undone; None where nobody counts."""
+        if self._monotonic is None:
+            return None
+        async with self.store.reading() as session:
+            approved = await session.execute(
+                select(Reply.id, Reply.approved_at).where(
+                    Reply.connection == self.responder.name, Reply.state == "approved"
+                )
+            )
+            keys = [(number, approved_at) for number, approved_at in approved.all()]
+        now = self._monotonic()
+        self._seen = {key: self._seen.get(key, now) for key in keys}
+        return {key[0] for key, seen in self._seen.items() if now - seen >= UNDO_WINDOW.total_seconds()}
 
     async def requeue_interrupted(self, now: datetime) -> None:
         """At start: what was being sent when the program stopped is looked up once it must have arrived."""

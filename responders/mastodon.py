@@ -17,7 +17,7 @@ from connections.mastodon import LINK_LENGTH, MAX_LENGTH, Mastodon
 from models.capabilities import Capabilities
 from models.errors import Rejected
 from models.html import html_to_text
-from models.outgoing import Address, LookupResult, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing, reaches_back
 from models.text import fold
 
 LATEST: Final = 40
@@ -73,7 +73,7 @@ class MastodonResponder:
         for status in latest:
             if status.in_reply_to_id == parent_id and _comparable(html_to_text(status.content)) == text:
                 return self._address(status)
-        complete = len(latest) < LATEST or min(s.created_at for s in latest if s.created_at) < reply.drafted_at
+        complete = len(latest) < LATEST or reaches_back(latest, reply.drafted_at)
         return "none" if complete else "unknown"
 
     def _status_id(self, native_id: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from connections.reddit import Reddit, things
 from models.capabilities import Capabilities
 from models.errors import Rejected, Unavailable, Uncertain
-from models.outgoing import Address, LookupResult, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing, reaches_back
 
 LATEST: Final = 50
 """Comments of ours among which a reply of unknown fate is looked up."""
@@ -53,7 +53,7 @@ class RedditResponder:
         same = (t for t in latest if t.parent == reply.in_reply_to and t.text.split() == reply.text.split())
         if comment := next(same, None):
             return Address(native_id=comment.id, url=comment.url)
-        complete = len(latest) < LATEST or min(thing.created_at for thing in latest) < reply.drafted_at
+        complete = len(latest) < LATEST or reaches_back(latest, reply.drafted_at)
         return "none" if complete else "unknown"
 
     async def close(self) -> None:

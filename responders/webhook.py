@@ -61,8 +61,9 @@ class WebhookResponder:
 
     async def publish(self, reply: Outgoing) -> Address:
         body = {
-            "key": reply.key, "text": reply.text, "language": reply.language, "in_reply_to": reply.in_reply_to,
-            "thread": reply.thread, "url": reply.url, "author": reply.author,
+            "key": reply.key, "text": reply.text, "language": reply.language,
+            "in_reply_to": self._senders_id(reply.in_reply_to), "thread": self._senders_id(reply.thread),
+            "url": reply.url, "author": reply.author,
         }  # fmt: skip
         headers = {**self._signed(msgspec.json.encode(body)), "Idempotency-Key": reply.key}
         response = await call(
@@ -73,6 +74,9 @@ class WebhookResponder:
         if response.status >= 300:
             raise Rejected(f"The server at `reply_url` redirects ({response.status}).")
         return _address(response, reply)
+
+    def _senders_id(self, native_id: str) -> str:
+        return native_id.removeprefix(f"{self.name}:")
 
     async def find(self, reply: Outgoing) -> LookupResult:
         response = await self._get(reply.key)

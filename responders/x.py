@@ -15,7 +15,7 @@ import msgspec
 from connections.x import User, X
 from models.capabilities import Capabilities
 from models.errors import Rejected
-from models.outgoing import Address, LookupResult, Outgoing
+from models.outgoing import Address, LookupResult, Outgoing, reaches_back
 from models.text import fold
 
 LATEST: Final = 20
@@ -52,9 +52,13 @@ class XResponder:
         for post in page.data:
             parents = {r.id for r in (*post.referenced_tweets, *post.referenced_posts) if r.type == "replied_to"}
             text = unescape((post.note_tweet or post.note_post or post).text)
-            if reply.in_reply_to in parents and _comparable(text) == _comparable(reply.text):
+            if _comparable(text) != _comparable(reply.text):
+                continue
+            if reply.in_reply_to in parents:
                 return _address(account, post.id)
-        complete = len(page.data) < LATEST or min(p.created_at for p in page.data if p.created_at) < reply.drafted_at
+            if not parents and (post.created_at is None or post.created_at >= reply.drafted_at):
+                return "unknown"  # the same words, since the draft, and X does not say what they answer: a person looks
+        complete = len(page.data) < LATEST or reaches_back(page.data, reply.drafted_at)
         return "none" if complete else "unknown"
 
     async def close(self) -> None:

@@ -53,6 +53,14 @@ class Store:
         if notify:
             self.notifier.notify()
 
+    async def truncate_log(self) -> None:
+        """Writes the log into the database and empties it; what is erased stands in neither afterwards."""
+        async with self._writer.connect() as connection:
+            raw = await connection.get_raw_connection()
+            if raw.driver_connection is not None:
+                cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                await cursor.close()
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         with _operator_errors(self.path):
@@ -117,6 +125,7 @@ def configure(connection: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",
         "cache_size=-8000",
         "temp_store=MEMORY",
     ):

@@ -57,9 +57,12 @@ class WriteResult(msgspec.Struct, kw_only=True):
 
 
 async def write_posts(
-    session: AsyncSession, connection: str, matched: Sequence[MatchedPost], now: datetime
+    session: AsyncSession, connection: str, matched: Sequence[MatchedPost], now: datetime, *, shares: bool = True
 ) -> WriteResult:
-    """Stores new mentions with their brands; a stored mention only gains brands that it did not concern before."""
+    """Stores new mentions with their brands; a stored mention only gains brands that it did not concern before.
+
+    Without `shares`, one that another connection brought gains none: who says what its id is may say anything.
+    """
     result = WriteResult()
     for start in range(0, len(matched), BATCH):
         batch = _merge_duplicates(matched[start : start + BATCH])
@@ -72,8 +75,11 @@ async def write_posts(
         result.new += len(ids)
         result.duplicates += len(matched[start : start + BATCH]) - len(ids)
         if len(ids) < len(batch):
-            ids |= await _ids(session, [key for key in batch if key not in ids])
-        await _write_matches(session, [(ids[key], m) for key, m in batch.items()])
+            known = [key for key in batch if key not in ids]
+            if not shares:
+                known = list(await stored_keys(session, known) - await stored_keys(session, known, not_from=connection))
+            ids |= await _ids(session, known)
+        await _write_matches(session, [(ids[key], m) for key, m in batch.items() if key in ids])
     return result
 
 

@@ -122,6 +122,10 @@ def backup(path: Path, copy: Path) -> None:
     try:
         with _open(path) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
+            problem = target.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if problem != "ok":
+            partial.unlink()
+            raise OperatorError(f"{path} is damaged: {problem}", "Restore an earlier copy: ascolto restore COPY")
     except sqlite3.DatabaseError as error:
         partial.unlink(missing_ok=True)
         raise (explain(path, error) or error) from error
@@ -148,6 +152,7 @@ def restore(copy: Path, path: Path) -> Path | None:
             leftover = path.with_name(path.name + suffix)
             if leftover.exists():
                 leftover.rename(old.with_name(old.name + suffix))
+    path.touch(mode=0o600)
     shutil.copyfile(copy, path)
     return old
 

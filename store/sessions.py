@@ -14,6 +14,8 @@ from models.tables.session import LoginLink, WebSession
 LINK_LIFETIME: Final = timedelta(minutes=15)
 SESSION_LIFETIME: Final = timedelta(days=30)
 """From the last use."""
+ABSOLUTE_LIFETIME: Final = timedelta(days=90)
+"""From signing in, however often it is used."""
 SEEN_INTERVAL: Final = timedelta(minutes=5)
 """How stale `last_seen_at` may be: the row is not written at every click."""
 
@@ -27,14 +29,19 @@ async def create_link(session: AsyncSession, member_id: int, now: datetime) -> s
 
 async def is_link_valid(session: AsyncSession, token: str, now: datetime) -> bool:
     link = await session.get(LoginLink, _hash(token))
-    return link is not None and link.used_at is None and link.expires_at > now
+    return link is not None and link.used_at is None and now < link.expires_at <= now + LINK_LIFETIME
 
 
 async def sign_in(session: AsyncSession, token: str, now: datetime) -> str | None:
     """Uses up a link and returns the secret of a new session; None for a link that is used, expired or unknown."""
     used = await session.execute(
         update(LoginLink)
-        .where(LoginLink.hash == _hash(token), LoginLink.used_at.is_(None), LoginLink.expires_at > now)
+        .where(
+            LoginLink.hash == _hash(token),
+            LoginLink.used_at.is_(None),
+            LoginLink.expires_at > now,
+            LoginLink.expires_at <= now + LINK_LIFETIME,  # a clock that jumped back makes no link live longer
+        )
         .values(used_at=now)
         .returning(LoginLink.member_id)
     )
@@ -57,7 +64,9 @@ async def sign_in(session: AsyncSession, token: str, now: datetime) -> str | Non
 async def find_session(session: AsyncSession, key: str, now: datetime) -> WebSession | None:
     """The session of a cookie, if it is still valid."""
     row = await session.get(WebSession, _hash(key))
-    return row if row and row.revoked_at is None and row.expires_at > now else None
+    if row is None or row.revoked_at is not None or row.expires_at <= now:
+        return None
+    return row if now < row.created_at + ABSOLUTE_LIFETIME else None
 
 
 async def mark_seen(session: AsyncSession, row: WebSession, now: datetime) -> None:

@@ -169,11 +169,13 @@ async def correct(
     if match is None:
         raise Refused("There is no such mention in this case.")
     before = match.effective_sentiment
+    was_risky = permissions.is_risky(case)
     match.corrected_sentiment, match.corrected_by = sentiment, member_id
     mention = await context.session.get_one(Mention, match.mention_id)
     match.intent = intent_rules.intent(mention.text, sentiment, match.intent or "")
-    case.sentiment, case.intent = sentiment, match.intent
-    await intake.update_score(context, case)
+    await intake.apply_correction(context, case, mention, match)
+    if was_risky and not permissions.is_risky(case):
+        case.risk_lowered_by = member_id
     context.record_event(case, "corrected", member_id, sentiment_before=before or "", sentiment=sentiment)
     return case
 

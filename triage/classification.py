@@ -24,6 +24,8 @@ from triage.intake import AuthorHistory, attach_mention
 
 BATCH: Final = 256
 STEP: Final = "analysis"
+SEVERE_WORDS: Final = "*severe words*"
+"""Among a brand's topics, which have slugs, the query of its severe words."""
 
 
 class ReadingLike(Protocol):
@@ -167,6 +169,11 @@ class Classification:
                 for number, brand in configuration.brands
                 for topic in brand.topics
             ]
+            pairs += [
+                ((number, SEVERE_WORDS), parse(brand.severe_words))
+                for number, brand in configuration.brands
+                if brand.severe_words
+            ]
             self._topics = (configuration.version, Matcher(pairs))
         return self._topics[1]
 
@@ -198,8 +205,9 @@ def _store_reading(
     match.influential_words = None
     sentiment = match.effective_sentiment or "neutral"
     match.intent = intent_rules.intent(text, sentiment, reading.intent)
-    match.severity = severity_rules.severity(text, sentiment)
-    match.topics = tuple(topic for brand, topic in topics.match(Subject(text)) if brand == match.brand_id)
+    own = [name for brand, name in topics.match(Subject(text)) if brand == match.brand_id]
+    match.severity = severity_rules.severity(text) or (severity_rules.BRAND_WORDS if SEVERE_WORDS in own else None)
+    match.topics = tuple(name for name in own if name != SEVERE_WORDS)
 
 
 def _apply_second_opinion(match: MentionBrand, sentiment: str) -> None:

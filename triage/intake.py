@@ -148,6 +148,24 @@ def _severity_words(severity: str, mention: Mention, author: Author) -> list[str
     return severity_rules.matched_words(severity, mention.text)
 
 
+async def apply_correction(context: Context, case: Case, mention: Mention, match: MentionBrand) -> None:
+    """What followed from a wrong reading is done again: severity, alert, queue, deadline and score."""
+    author = await context.session.get_one(Author, mention.author_id)
+    before = case.severity
+    match.severity = severity_rules.severity(mention.text) or match.severity
+    case.sentiment, case.intent = match.effective_sentiment or "neutral", match.intent or case.intent
+    if before in (None, severity_rules.HIGH_REACH):
+        case.severity = match.severity or _high_reach(context, case, author)
+    if case.claimed_by is None:
+        case.queue_id = routing.route(context.configuration, case.brand_id, case.language, case.topics)
+        if case.first_answered_at is None:
+            set_deadline(context, case)
+    await update_score(context, case)
+    await place_case(context, case)
+    if case.severity and case.severity != before:
+        await alerts.raise_severe(context, case, _severity_words(case.severity, mention, author))
+
+
 async def update_score(context: Context, case: Case) -> None:
     """Computes a case's score from what is stored."""
     await context.session.flush()
@@ -259,12 +277,14 @@ def set_deadline(context: Context, case: Case) -> None:
 
 
 async def _needs_person(context: Context, history: AuthorHistory, mention: Mention, match: MentionBrand) -> bool:
-    """Negative, severe, a lead, or a question to us; never spam, never a muted author."""
+    """Severe whoever says it and however; negative, a lead, or a question to us, unless it is spam or the author is muted."""
+    if match.severity:
+        return True
     if match.intent == "spam" or history.is_muted(match.brand_id, mention.author_id):
         return False
     if match.matched_by == "member" or match.effective_sentiment == "negative":
         return True
-    if match.severity or match.intent in OPENING_INTENTS:
+    if match.intent in OPENING_INTENTS:
         return True
     return match.intent == "question" and await _addresses_us(context, mention, match)
 

@@ -39,6 +39,7 @@ SEVERITY: Final = {
     "press": mark("press"),
     "exposed data": mark("personal data exposed"),
     "high reach": mark("large audience"),
+    "brand words": mark("the brand's own words"),
 }
 
 STATE: Final[dict[State, str]] = {

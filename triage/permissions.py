@@ -94,12 +94,19 @@ def require_assignable(context: Context, case: Case, member_id: int, assignee: M
         raise Refused("Only a lead can assign a case that a colleague has claimed.")
 
 
+def is_risky(case: Case) -> bool:
+    return case.severity is not None or case.intent == "crisis"
+
+
 def required_approvals(context: Context, case: Case) -> int:
-    """How many approvers must approve a reply beside its author."""
+    """How many approvers must approve a reply beside its author.
+
+    A correction that would lower the number does not: whoever decides how many eyes are needed would not count among them.
+    """
     queue = context.queue(case)
     if queue is None:
         return 0
-    risky = case.severity is not None or case.intent == "crisis"
+    risky = is_risky(case) or case.risk_lowered_by is not None
     return max(queue.approvals, queue.risky_approvals) if risky else queue.approvals
 
 

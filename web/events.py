@@ -4,6 +4,7 @@ One task reads the rows at each change, however many pages are open.
 """
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +16,8 @@ from store import alerts, cases
 from triage import labels
 from web.auth.sessions import find_viewer
 from web.middleware import HEADERS
-from web.viewer import VIEWER, Application
+from web.rate_limits import STREAMS_PER_SESSION
+from web.viewer import VIEWER, Application, Viewer
 
 SWEEP: Final = 5.0
 HEARTBEAT: Final = 15.0
@@ -47,6 +49,7 @@ class EventStreams:
         self._application = application
         self._queues: set[asyncio.Queue[Changes]] = set()
         self._streams: set[asyncio.Task[object]] = set()
+        self._per_session: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -81,16 +84,19 @@ class EventStreams:
             await asyncio.sleep(COALESCE)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
+        session = request[VIEWER].session_hash
+        if self._per_session[session] >= STREAMS_PER_SESSION:
+            raise web.HTTPTooManyRequests(text="Too many open pages.\n", headers={"Retry-After": "60"})
         response = web.StreamResponse(
             headers={**HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
         queue: asyncio.Queue[Changes] = asyncio.Queue(maxsize=MAX_PENDING)
         self._queues.add(queue)
+        self._per_session[session] += 1
         task = asyncio.current_task()
         if task:
             self._streams.add(task)
-        brands = set(request[VIEWER].brands)
         try:
             await response.write(b"retry: 2000\n\n")
             while True:
@@ -98,26 +104,29 @@ class EventStreams:
                     changes: Changes | None = await asyncio.wait_for(queue.get(), HEARTBEAT)
                 except TimeoutError:
                     changes = None
-                if await find_viewer(request) is None:  # signed out since, perhaps everywhere at once
+                viewer = await find_viewer(request)
+                if viewer is None:  # signed out since, perhaps everywhere at once
+                    await response.write(b"event: signed out\ndata: {}\n\n")
                     return response
                 if changes is None:
                     await response.write(b": heartbeat\n\n")
                     continue
-                await self._send(request, response, changes, brands)
+                await self._send(viewer, response, changes)
         except (ConnectionError, asyncio.CancelledError):
             return response
         finally:
             self._queues.discard(queue)
+            self._per_session[session] -= 1
             if task:
                 self._streams.discard(task)
 
-    async def _send(
-        self, request: web.Request, response: web.StreamResponse, changes: Changes, brands: set[int]
-    ) -> None:
+    async def _send(self, viewer: Viewer, response: web.StreamResponse, changes: Changes) -> None:
+        """What the member may see now, whatever it was when the stream was opened."""
+        brands = set(viewer.brands)
         changed = [number for number, brand in changes.cases if brand in brands]
         if changed:
             await response.write(b"event: changed\ndata: %b\n\n" % msgspec.json.encode(changed))
-        t = request[VIEWER].t
+        t = viewer.t
         for alert in changes.alerts:
             if alert.brand in brands:
                 headline = labels.alert(alert.kind, alert.text, alert.severity, alert.words, t)

@@ -1,6 +1,7 @@
 """Reading submitted forms."""
 
 from aiohttp import web
+from multidict import MultiDict, MultiDictProxy
 
 Form = dict[str, str]
 
@@ -11,6 +12,15 @@ async def read_form(request: web.Request) -> Form:
         return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
     except (ValueError, LookupError) as error:
         raise web.HTTPBadRequest(text="This form cannot be read.\n") from error
+
+
+async def read_form_lists(request: web.Request) -> MultiDictProxy[str]:
+    """The text fields, where a name may stand several times."""
+    try:
+        fields = MultiDict((k, v) for k, v in (await request.post()).items() if isinstance(v, str))
+    except (ValueError, LookupError) as error:
+        raise web.HTTPBadRequest(text="This form cannot be read.\n") from error
+    return MultiDictProxy(fields)
 
 
 def row_id(text: str) -> int | None:

@@ -23,9 +23,10 @@ HEADERS: Final = {
 }
 
 
-def middlewares(allowed_hosts: Sequence[str]) -> list[web.middleware]:  # type: ignore[valid-type]
+def middlewares(allowed_hosts: Sequence[str], public_url: str = "") -> list[web.middleware]:  # type: ignore[valid-type]
     """In the order in which a request meets them."""
     hosts = {host.lower() for host in allowed_hosts}
+    public = _split(public_url)
 
     @web.middleware
     async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -59,7 +60,10 @@ def middlewares(allowed_hosts: Sequence[str]) -> list[web.middleware]:  # type: 
         if request.method not in ("GET", "HEAD"):
             origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
             site = request.headers.get("Sec-Fetch-Site", "same-origin")
-            if _split(origin).netloc.lower() != request.host.lower() or site not in ("same-origin", "none"):
+            scheme = public.scheme if public.netloc.lower() == request.host.lower() else request.scheme
+            came_from = _split(origin)
+            own = (came_from.scheme, came_from.netloc.lower()) == (scheme, request.host.lower())
+            if not own or site not in ("same-origin", "none"):
                 raise web.HTTPForbidden(text="This request did not come from Ascolto's own page.\n")
         return await handler(request)
 

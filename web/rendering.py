@@ -1,13 +1,13 @@
 """Rendering: templates, and what they all may use."""
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -90,5 +90,5 @@ def plain_page(template: str, **values: Any) -> web.Response:
 def with_toast(response: web.Response, message: str, *, refused: bool = False) -> web.Response:
     """Shows a sentence for a moment beside what the response contains."""
     trigger = {"toast": {"message": message, "refused": refused}}
-    response.headers["HX-Trigger"] = msgspec.json.encode(trigger).decode("ascii", "backslashreplace")
+    response.headers["HX-Trigger"] = json.dumps(trigger)  # ASCII: headers know no other letters
     return response

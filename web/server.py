@@ -4,6 +4,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from connections.limited_server import LimitedSite, Limits, without_software
 from connections.safe_fetch import Fetcher
 from models.errors import OperatorError
 from web.auth.sessions import HTTPS
@@ -11,6 +12,7 @@ from web.events import EventStreams
 from web.inbox.media import FETCHER
 from web.inbox.open_case import FIND_POST
 from web.middleware import middlewares
+from web.rate_limits import SIGN_IN_SECONDS, SIGN_IN_TRIES, SIGN_INS, TRUSTED_PROXIES, RateLimit
 from web.rendering import STATIC
 from web.routes import STREAMS, add_routes
 from web.viewer import APPLICATION, Application, FindPost
@@ -30,6 +32,8 @@ class Settings(Protocol):
     def allowed_hosts(self) -> tuple[str, ...]: ...
     @property
     def public_url(self) -> str: ...
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]: ...
 
 
 class WebDesk:
@@ -41,8 +45,13 @@ class WebDesk:
         self._fetcher = Fetcher(private=private_images)
         self._streams = EventStreams(application)
         hosts = {"127.0.0.1", "localhost", "::1", settings.host, *settings.allowed_hosts}
-        self._app = web.Application(middlewares=middlewares(sorted(hosts)), client_max_size=MAX_BODY)
+        self._app = web.Application(
+            middlewares=middlewares(sorted(hosts), settings.public_url), client_max_size=MAX_BODY
+        )
+        self._app.on_response_prepare.append(without_software)
         self._app[APPLICATION] = application
+        self._app[TRUSTED_PROXIES] = frozenset(settings.trusted_proxies)
+        self._app[SIGN_INS] = RateLimit(SIGN_IN_TRIES, SIGN_IN_SECONDS)
         self._app[STREAMS] = self._streams
         self._app[HTTPS] = settings.public_url.startswith("https://")
         self._app[FIND_POST] = find_post
@@ -60,7 +69,8 @@ class WebDesk:
 
     async def start(self) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
+        limits = Limits(frozenset(self._settings.trusted_proxies))
+        site = LimitedSite(self._runner, self._settings.host, self._settings.port, limits)
         try:
             await site.start()
         except OSError as error:

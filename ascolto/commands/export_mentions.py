@@ -25,6 +25,8 @@ COLUMNS: Final = (
     "platform", "id", "url", "author", "author_name", "author_followers", "text", "created_at", "language", "thread",
     "parent", "brand", "query", "sentiment", "negative", "neutral", "positive", "intent", "topics", "case",
 )  # fmt: skip
+GUARDED: Final = frozenset({"author", "author_name", "text", "query", "topics"})
+"""Columns with what somebody wrote; an id that begins with a sign is no formula, and must stay as it is."""
 _FORMULA: Final = re.compile(r"(^|[;\n\r])(?=[=+\-@\t\r])")
 """Where a spreadsheet would see a formula; in many European locales a cell also starts after a semicolon."""
 
@@ -34,6 +36,7 @@ def export(settings: Settings, out: Path, brand: str) -> None:
         raise OperatorError(f"{out} is neither .csv nor .jsonl.", "Name a .csv or a .jsonl file.")
     if out.exists():
         raise OperatorError(f"{out} exists already.", "Use another file.")
+    out.touch(mode=0o600)  # what people wrote is for nobody else on this machine
     typer.echo(f"{asyncio.run(_export(settings, out, brand))} mentions written to {out}.")
 
 
@@ -46,7 +49,8 @@ async def _export(settings: Settings, out: Path, brand: str) -> int:
             configuration = await load_configuration(session)
             brands = brand_ids(settings, configuration, brand)
             slugs = {number: configuration.brands[number].slug for number in brands}
-            with out.open("w", encoding="utf-8", newline="") as file:
+            encoding = "utf-8-sig" if out.suffix.lower() == ".csv" else "utf-8"  # the mark by which Excel knows UTF-8
+            with out.open("w", encoding=encoding, newline="") as file:
                 write = _csv_writer(file) if out.suffix.lower() == ".csv" else _json_writer(file)
                 async for mention, author, match in _rows(session, brands):
                     write(_row(mention, author, match, slugs[match.brand_id]))
@@ -121,7 +125,7 @@ def _csv_writer(file: Any) -> Any:
             "author_followers": author["followers"],
         }
         flat["topics"] = " ".join(row["topics"])
-        writer.writerow([_cell(flat[column]) for column in COLUMNS])
+        writer.writerow([_cell(flat[column]) if column in GUARDED else flat[column] for column in COLUMNS])
 
     return write
 

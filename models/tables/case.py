@@ -82,6 +82,8 @@ class Case(Base):
     sentiment: Mapped[str]
     topics: Mapped[tuple[str, ...]] = mapped_column(Structured(tuple[str, ...]), default=())
     severity: Mapped[str | None]
+    risk_lowered_by: Mapped[int | None] = mapped_column(BigNumber)
+    """Whose correction made it no longer severe or a crisis: its replies need as many approvals as before."""
     """Why it is severe (legal, safety, …); None where it is not."""
     score: Mapped[int]
     score_parts: Mapped[tuple[ScorePart, ...]] = mapped_column(Structured(tuple[ScorePart, ...]))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import Base, When
 
-CursorKind = Literal["listener", "desk", "deletion check", "import", "health"]
+CursorKind = Literal["listener", "desk", "deletion check", "import", "health", "erasure"]
 
 
 class Cursor(Base):

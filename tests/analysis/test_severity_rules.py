@@ -22,21 +22,33 @@ from analysis.severity_rules import matched_words, severity
     ],
 )
 def test_severe_posts_are_recognized_in_three_languages(text: str, reason: str):
-    assert severity(text, "negative") == reason
+    assert severity(text) == reason
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "festa di fuoco, che bomba!",
-        "il mio avvocato preferito di cartone",
         "grazie, ottimo servizio",
         "am ars gazul o oră",
     ],
 )
-def test_praise_and_chatter_are_not_severe(text: str):
-    assert severity(text, "positive") is None
+def test_praise_and_chatter_have_no_severe_words(text: str):
+    assert severity(text) is None
 
 
 def test_a_rule_returns_the_words_it_matched():
     assert matched_words("safety", "Il PHON ha preso fuoco!") == ["preso fuoco"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Alpha: il treno ha preso fuoco, feriti a bordo! Clicca qui per il video", "safety"),
+        ("Alpha mi ammazzo … link in bio", "self-harm"),
+        ("Alpha train caught fire, people burning, click here for the video", "safety"),
+        ("Alpha: chiamo il mio avvocato, vi denuncio. Grazie mille!", "legal"),
+    ],
+)
+def test_neither_spam_nor_praise_hides_what_is_severe(text: str, reason: str):
+    assert severity(text) == reason

@@ -259,6 +259,15 @@ async def test_a_permalink_is_found_with_its_context(server: DiscordServer, list
     assert [p.text for p in (await listener.fetch_context(request)).earlier_posts] == ["prima"]
 
 
+async def test_a_permalink_into_a_channel_that_not_everyone_sees_is_not_found(
+    server: DiscordServer, listener: DiscordListener
+):
+    message = server.add_message("riservato")
+    assert await listener.find(f"https://discord.com/channels/501/{GENERAL}/{message['id']}") is None
+    server.private.add(GENERAL)
+    assert await listener.find(f"https://discord.com/channels/500/{GENERAL}/{message['id']}") is None
+
+
 async def test_a_bot_on_no_server_comes_with_its_invite_link(server: DiscordServer, listener: DiscordListener):
     assert await listener.connect() is None
     server.on_a_server = False

@@ -40,7 +40,7 @@ class Site:
 
         self._task = asyncio.create_task(listen())
         async with asyncio.timeout(5):
-            while not self.webhook_server._receivers:
+            while not any(self.webhook_server._receivers.values()):
                 await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
@@ -83,10 +83,10 @@ def mention(number: int = 1, **fields) -> dict:
 
 async def test_a_signed_delivery_is_accepted_once_it_is_stored(site: Site):
     assert await site.post(mention()) == (200, '{"accepted": 1}')
-    assert [(p.platform, p.native_id) for p in site.batches[0].posts] == [("webhook", "m1")]
+    assert [(p.platform, p.native_id) for p in site.batches[0].posts] == [("webhook", "site:m1")]
     status, _ = await site.post([mention(2), mention(3, platform="forum")])
     assert status == 200
-    assert [(p.platform, p.native_id) for p in site.batches[1].posts] == [("webhook", "m2"), ("forum", "m3")]
+    assert [(p.platform, p.native_id) for p in site.batches[1].posts] == [("webhook", "site:m2"), ("forum", "m3")]
 
 
 async def test_a_delivery_that_is_not_stored_is_answered_503_and_can_be_repeated(site: Site):
@@ -126,7 +126,7 @@ async def test_a_delivery_that_is_waiting_at_a_crash_can_be_repeated(site: Site)
     await asyncio.gather(first, second, return_exceptions=True)
     again = Site()
     await again.start(batch.cursor)
-    stored, lost = (1, 2) if batch.posts[0].native_id == "m1" else (2, 1)
+    stored, lost = (1, 2) if batch.posts[0].native_id == "site:m1" else (2, 1)
     assert (await again.post(mention(stored)))[0] == 409
     assert (await again.post(mention(lost)))[0] == 200
     await again.stop()
@@ -243,7 +243,7 @@ async def test_other_json_is_mapped_by_the_settings(github_site: Site):
     assert (await github_site.post(raw, **headers))[0] == 200
     [post] = github_site.batches[0].posts
     assert (post.native_id, post.text, post.author.handle, post.author.native_id, post.thread) == (
-        "42", "The form is broken", "ana", "7", "1",
+        "site:42", "The form is broken", "ana", "site:7", "site:1",
     )  # fmt: skip
 
 
@@ -251,8 +251,8 @@ async def test_edits_and_deletions_are_recognized(github_site: Site):
     for action in ("edited", "deleted"):
         raw, headers = signed({**GITHUB, "action": action})
         assert (await github_site.post(raw, **headers))[0] == 200
-    assert [p.native_id for p in github_site.batches[0].edits] == ["42"]
-    assert [deletion.native_id for deletion in github_site.batches[1].deletions] == ["42"]
+    assert [p.native_id for p in github_site.batches[0].edits] == ["site:42"]
+    assert [deletion.native_id for deletion in github_site.batches[1].deletions] == ["site:42"]
 
 
 async def test_a_signature_of_the_body_alone_is_verified(github_site: Site):
@@ -284,7 +284,7 @@ async def test_rows_nested_in_a_body_are_read():
     await site.start()
     row = {"id": 1, "text": "x", "author": {"handle": "a"}, "created_at": 1_763_700_000}
     assert (await site.post({"data": {"items": [row, {**row, "id": 2}]}}))[0] == 200
-    assert [p.native_id for p in site.batches[0].posts] == ["1", "2"]
+    assert [p.native_id for p in site.batches[0].posts] == ["site:1", "site:2"]
     site.now += 1
     assert (await site.post({"data": []}))[0] == 422
     await site.stop()

@@ -38,6 +38,8 @@ class DiscordServer(Server):
                 web.get(f"{api}/users/@me/guilds", self._guilds),
                 web.get(f"{api}/oauth2/applications/@me", self._application),
                 web.put(f"{api}/applications/{{app}}/commands", self._commands),
+                web.get(f"{api}/guilds/{{guild}}", self._guild_of),
+                web.get(f"{api}/channels/{{channel}}", self._channel),
                 web.get(f"{api}/channels/{{channel}}/messages", self._history),
                 web.get(f"{api}/channels/{{channel}}/messages/{{message}}", self._message),
                 web.post(f"{api}/channels/{{channel}}/messages", self._post_message),
@@ -56,6 +58,8 @@ class DiscordServer(Server):
         self.failures: list[tuple[int, dict, dict]] = []
         """Status, body and headers of the next REST responses."""
         self.on_a_server = True
+        self.private: set[str] = set()
+        """Channels that not everyone on the server sees."""
         self.lose_response = False
         """Whether the connection breaks after the next reply is published."""
         self.content_granted = True
@@ -235,6 +239,19 @@ class DiscordServer(Server):
             "premium_progress_bar_enabled": False, "safety_alerts_channel_id": None, "icon": None, "splash": None,
             "discovery_splash": None, "vanity_url_code": None, "description": None, "banner": None, "application_id": None,
         }  # fmt: skip
+
+    async def _guild_of(self, request: web.Request) -> web.Response:
+        if request.match_info["guild"] != GUILD:
+            return _json({"message": "Unknown Guild", "code": 10004}, status=404)
+        return self._failure(request) or _json(self._guild())
+
+    async def _channel(self, request: web.Request) -> web.Response:
+        guild, number = self._guild(), request.match_info["channel"]
+        channel = next((c for c in (*guild["channels"], *guild["threads"]) if c["id"] == number), None)
+        if channel is None:
+            return _json({"message": "Unknown Channel", "code": 10003}, status=404)
+        denied = [{"id": GUILD, "type": 0, "allow": "0", "deny": str(1 << 10)}] if number in self.private else []
+        return self._failure(request) or _json({**channel, "permission_overwrites": denied})
 
     def open_thread(self, name: str, owner: str = "200") -> str:
         """A post in the forum: a thread."""

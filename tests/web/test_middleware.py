@@ -184,7 +184,9 @@ async def test_the_event_stream_ends_with_the_session(desk, harness: Harness, mo
 async def test_behind_https_the_cookie_is_secure(desk):
     async def find_nothing(_url: str, _brand: str) -> None: ...
 
-    settings = SimpleNamespace(host="127.0.0.1", port=0, allowed_hosts=(), public_url="https://desk.example")
+    settings = SimpleNamespace(
+        host="127.0.0.1", port=0, allowed_hosts=(), public_url="https://desk.example", trusted_proxies=()
+    )
     web = WebDesk(desk.application, settings, find_nothing)
     await web.start()
     token = (await desk.link("ana")).rpartition("/")[2]

@@ -10,6 +10,8 @@ from store import sessions
 from web.viewer import APPLICATION, VIEWER, Viewer, is_fragment
 
 COOKIE: Final = "ascolto"
+SECURE_COOKIE: Final = "__Host-ascolto"
+"""Over HTTPS: no other host and no plain page can set it."""
 COOKIE_AGE: Final = timedelta(days=30)
 HTTPS: web.AppKey[bool] = web.AppKey("https", bool)
 """Whether members reach the web desk over HTTPS, through a proxy."""
@@ -30,7 +32,7 @@ async def require_viewer(request: web.Request) -> Viewer:
 
 async def find_viewer(request: web.Request) -> Viewer | None:
     application = request.app[APPLICATION]
-    key = request.cookies.get(COOKIE, "")
+    key = request.cookies.get(_cookie_name(request), "")
     if not key:
         return None
     now = application.now()
@@ -51,5 +53,14 @@ async def find_viewer(request: web.Request) -> Viewer | None:
 def set_cookie(request: web.Request, response: web.Response, key: str) -> None:
     """Lax, so that a link in a chat opens the desk; requests that write are held to the Origin check."""
     age = int(COOKIE_AGE.total_seconds())
-    secure = request.secure or request.app[HTTPS]
-    response.set_cookie(COOKIE, key, max_age=age, httponly=True, samesite="Lax", secure=secure, path="/")
+    name = _cookie_name(request)
+    response.set_cookie(name, key, max_age=age, httponly=True, samesite="Lax", secure=name == SECURE_COOKIE, path="/")
+
+
+def delete_cookie(request: web.Request, response: web.Response) -> None:
+    name = _cookie_name(request)
+    response.del_cookie(name, path="/", secure=name == SECURE_COOKIE, httponly=True, samesite="Lax")
+
+
+def _cookie_name(request: web.Request) -> str:
+    return SECURE_COOKIE if request.secure or request.app[HTTPS] else COOKIE

@@ -10,7 +10,7 @@ from publishing import bulk_reply
 from store import cases
 from triage import case_actions
 from triage.permissions import get_visible_case, required_approvals
-from web.forms import row_id
+from web.forms import read_form_lists, row_id
 from web.rendering import page
 from web.viewer import VIEWER
 
@@ -26,7 +26,7 @@ async def submit(request: web.Request) -> web.Response:
 
     Each in its own transaction: where one is refused, the others are done, and it stays on the page with the reason.
     """
-    viewer, form = request[VIEWER], await request.post()
+    viewer, form = request[VIEWER], await read_form_lists(request)
     refused: dict[int, tuple[str, str]] = {}
     ticked = [number for value in form.getall("case", []) if (number := row_id(str(value))) is not None]
     for number in ticked:

@@ -39,7 +39,7 @@ async def submit(request: web.Request) -> web.Response:
         mention_id = await mentions.find_by_url(session, url, viewer.brands)
     post = None
     if mention_id is None:
-        post = await request.app[FIND_POST](url, brand.slug) or _typed_post(viewer, url, form)
+        post = await request.app[FIND_POST](url, brand.slug) or _typed_post(viewer, brand.slug, url, form)
         if post is None:
             return _form_page(request, url, asks=True)
     try:
@@ -56,7 +56,7 @@ def _form_page(request: web.Request, url: str = "", *, asks: bool = False, probl
     return page(request, "inbox/open_case.html", url=url, asks=asks, problem=problem, brands=brands)
 
 
-def _typed_post(viewer: Viewer, url: str, form: Form) -> IncomingPost | None:
+def _typed_post(viewer: Viewer, brand: str, url: str, form: Form) -> IncomingPost | None:
     """What the member copied from a post that no listener can fetch."""
     text, author = form.get("text", "").strip(), form.get("author", "").strip().lstrip("@")
     if not text or not author:
@@ -64,7 +64,7 @@ def _typed_post(viewer: Viewer, url: str, form: Form) -> IncomingPost | None:
     host = (urlsplit(url).hostname or "web").removeprefix("www.")
     return IncomingPost(
         platform=host,
-        native_id=url,
+        native_id=f"{brand}:{url}",  # what a member typed is their brand's alone
         url=url,
         author=IncomingAuthor(handle=author),
         text=text,
