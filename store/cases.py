@@ -1,8 +1,8 @@
 """Lists of cases, as an inbox shows them."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal, get_args
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -23,6 +23,13 @@ class CaseSummary(msgspec.Struct, frozen=True):
     author: str
     text: str
     group: int
+    key: str = ""
+    """Where it stands in its view: the next page begins after it."""
+
+
+PAGE: Final = 100
+MAX_ROWS: Final = 3_000
+"""Rows of a list that was opened page by page, when it is refreshed."""
 
 
 async def list_cases(
@@ -31,11 +38,21 @@ async def list_cases(
     brand_ids: Sequence[int],
     member_id: int,
     now: datetime,
-    limit: int = 100,
+    limit: int = PAGE,
+    *,
+    after: str = "",
+    until: str = "",
 ) -> list[CaseSummary]:
-    """The cases of a view, most urgent first; of a duplicate group only the first open one."""
+    """The cases of a view, most urgent first; of a duplicate group only the first open one.
+
+    `after` and `until` are keys of cases: those behind the one, and all up to the other.
+    """
     statement = select(Case, Author.handle).join(Author, Author.id == Case.author_id)
     statement = statement.where(Case.brand_id.in_(brand_ids), _in_view(view, member_id, now))
+    if position := _position(after):
+        statement = statement.where(_behind(view, position))
+    if position := _position(until):
+        statement, limit = statement.where(~_behind(view, position)), MAX_ROWS
     statement = _ordered(statement, view).limit(limit)
     rows = [(case, handle) for case, handle in await session.execute(statement)]
     texts = await _latest_texts(session, [case.id for case, _ in rows])
@@ -43,7 +60,7 @@ async def list_cases(
         session, [case.duplicate_group_id for case, _ in rows if case.duplicate_group_id is not None]
     )
     return [
-        CaseSummary(case, handle, texts.get(case.id, ""), sizes.get(case.duplicate_group_id or 0, 1))
+        CaseSummary(case, handle, texts.get(case.id, ""), sizes.get(case.duplicate_group_id or 0, 1), _key(view, case))
         for case, handle in rows
     ]
 
@@ -73,9 +90,33 @@ def _in_view(view: InboxView, member_id: int, now: datetime) -> ColumnElement[bo
 
 
 def _ordered(statement: Select[Case, str], view: InboxView) -> Select[Case, str]:
-    if view == "snoozed":
-        return statement.order_by(Case.snoozed_until)
-    return statement.order_by(Case.ended_at.desc()) if view == "done" else statement.order_by(Case.rank.desc())
+    column = _column(view)
+    return statement.order_by(column if view == "snoozed" else column.desc(), Case.id.desc())
+
+
+def _column(view: InboxView) -> Any:
+    return {"snoozed": Case.snoozed_until, "done": Case.ended_at}.get(view, Case.rank)
+
+
+def _key(view: InboxView, case: Case) -> str:
+    value = {"snoozed": case.snoozed_until, "done": case.ended_at}.get(view, case.rank)
+    return f"{value.timestamp() if isinstance(value, datetime) else value!r}_{case.id}"
+
+
+def _position(key: str) -> tuple[float, int] | None:
+    value, _, number = key[:60].partition("_")
+    try:
+        return float(value), int(number)
+    except ValueError:
+        return None
+
+
+def _behind(view: InboxView, position: tuple[float, int]) -> ColumnElement[bool]:
+    """The cases behind a position, in the order of the view."""
+    column, (number, case_id) = _column(view), position
+    value = datetime.fromtimestamp(number, UTC) if view in ("snoozed", "done") else number
+    beyond = column > value if view == "snoozed" else column < value
+    return or_(beyond, and_(column == value, Case.id < case_id))
 
 
 def is_first_of_group() -> ColumnElement[bool]:

@@ -44,6 +44,7 @@ async def event_stream(request: web.Request) -> web.StreamResponse:
 ROUTES: Final = (
     Route("GET", "/", pages.inbox, "member"),
     Route("GET", "/list", pages.case_list, "member"),
+    Route("GET", "/list/more", pages.more_cases, "member"),
     Route("GET", "/next", pages.next_case, "member"),
     Route("GET", CASE, pages.case, "case"),
     Route("GET", CASE + "/details", pages.case_details, "case"),

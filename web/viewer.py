@@ -59,4 +59,5 @@ APPLICATION: web.AppKey[Application] = web.AppKey("application", Application)
 
 def is_fragment(request: web.Request) -> bool:
     """Requested by htmx, which wants a part of a page."""
-    return request.headers.get("HX-Request") == "true"
+    headers = request.headers
+    return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"

@@ -22,7 +22,7 @@ async def require_viewer(request: web.Request) -> Viewer:
     viewer = await find_viewer(request)
     if viewer is None:
         if is_fragment(request) or request.path == "/events":
-            raise web.HTTPUnauthorized(text="Your session has ended.\n", headers={"HX-Redirect": "/"})
+            raise web.HTTPUnauthorized(text="You are signed out.\n")
         raise web.HTTPUnauthorized(
             text="You are not signed in. Ask for a link:  ascolto invite MEMBER\n", content_type="text/plain"
         )

@@ -26,6 +26,11 @@ async def case_list(request: web.Request) -> web.Response:
     return page(request, "inbox/list.html", **await _list_values(request))
 
 
+async def more_cases(request: web.Request) -> web.Response:
+    """The next rows of a list."""
+    return page(request, "inbox/rows.html", **await _list_values(request))
+
+
 async def case_details(request: web.Request) -> web.Response:
     return page(request, "inbox/details.html", **await case_values(request[VIEWER], int(request.match_info["case"])))
 
@@ -46,11 +51,21 @@ async def _list_values(request: web.Request) -> dict[str, Any]:
     viewer: Viewer = request[VIEWER]
     view = _view(request)
     async with viewer.application.store.reading() as session:
-        summaries = await cases.list_cases(session, view, viewer.brands, viewer.member_id, viewer.now)
+        query = request.query
+        summaries = await cases.list_cases(
+            *(session, view, viewer.brands, viewer.member_id, viewer.now),
+            after=query.get("after", ""),
+            until=query.get("until", ""),
+        )
+        last = summaries[-1].key if summaries else ""
+        behind = await cases.list_cases(
+            *(session, view, viewer.brands, viewer.member_id, viewer.now), limit=1, after=last
+        )
         counts = await cases.counts(session, viewer.brands, viewer.member_id, viewer.now)
         connections = await connection_status.all_connections(session)
     return {
         "summaries": summaries,
+        "more": last if summaries and behind else "",
         "counts": counts,
         "view": view,
         "down": [connection for connection in connections if connection.health in connection_status.DOWN],

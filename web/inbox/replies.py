@@ -29,7 +29,7 @@ async def save_draft(request: web.Request) -> web.Response:
             findings = await _check(context, reply)
     except Refused as refusal:
         return with_toast(web.Response(status=204), refusal.message_for(viewer.t), refused=True)
-    return _checks_page(request, context, reply, [*findings, *await _grammar(viewer, reply)])
+    return _checks_page(request, context, reply, [*findings, *await _grammar(viewer, reply)], saved=True)
 
 
 async def check_proposal(request: web.Request) -> web.Response:
@@ -43,13 +43,19 @@ async def check_proposal(request: web.Request) -> web.Response:
 
 
 def _checks_page(
-    request: web.Request, context: ReplyContext, reply: Reply | None, findings: Sequence[Finding]
+    request: web.Request,
+    context: ReplyContext,
+    reply: Reply | None,
+    findings: Sequence[Finding],
+    *,
+    saved: bool = False,
 ) -> web.Response:
     capabilities, text = context.checker.of(reply.connection if reply else ""), reply.text if reply else ""
     return page(
         request,
         "inbox/checks.html",
         findings=findings,
+        saved=saved,
         length=capabilities.length(text),
         max_length=capabilities.max_length,
     )
