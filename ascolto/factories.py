@@ -5,6 +5,7 @@ from pathlib import Path
 import aiohttp
 
 from analysis import second_opinion
+from ascolto.logs import redaction
 from config.settings import Drafting, SecondOpinion, Sentiment, Settings, secret
 from connections.chat_completions import ChatCompletions
 from models.sentiment import Reader, load
@@ -39,4 +40,6 @@ def drafting_terms(section: Drafting) -> ai_drafts.Terms:
 def build_language_model(section: SecondOpinion | Drafting, http: aiohttp.ClientSession) -> ChatCompletions:
     """A local server may need no key."""
     key = secret(section.key_env)
+    if key:
+        redaction.add_secret(key.get_secret_value())
     return ChatCompletions(http, section.url, section.model, key.get_secret_value() if key else "")

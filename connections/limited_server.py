@@ -68,6 +68,12 @@ class LimitedHandler(RequestHandler):
         elif self._deadline is None:
             self._expect_headers()
 
+    def handle_error(self, *arguments: Any, **options: Any) -> web.StreamResponse:
+        """What is no request at all is answered without the software's name too."""
+        response = super().handle_error(*arguments, **options)
+        response.headers["Server"] = ""
+        return response
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
         address, self._address = self._address, None

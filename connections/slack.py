@@ -141,6 +141,8 @@ def _decoded(text: str) -> Envelope | None:
 
 def _to_edge_error(error: SlackApiError) -> EdgeError:
     response = error.response
+    if response is not None and not hasattr(response, "get"):  # the SDK hands over a response that is not what it says
+        return Unavailable("Slack returned something that cannot be read.")
     code = str(response.get("error") or "") if response is not None else ""
     if response is not None and (response.status_code == 429 or code in UNAVAILABLE or response.status_code >= 500):
         headers = {str(name).lower(): value for name, value in (response.headers or {}).items()}

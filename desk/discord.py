@@ -6,6 +6,7 @@ Whoever presses a button must be a configured member; what a button means is dec
 text publishes it; nothing typed here ever does. What concerns one person alone is shown to that person alone.
 """
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 
@@ -149,8 +150,11 @@ def to_action(event: GatewayEvent, own: int) -> Action | None:
     return _note(event.message, own) if event.message is not None else None
 
 
+_SKIN_TONES: Final = re.compile("[\U0001f3fb-\U0001f3ff]")
+
+
 def _reaction(reaction: discord.RawReactionActionEvent, own: int) -> Action | None:
-    entry = REACTIONS.get(str(reaction.emoji))
+    entry = REACTIONS.get(_SKIN_TONES.sub("", str(reaction.emoji)))
     if entry is None or reaction.user_id == own:
         return None
     verb, text = entry

@@ -3,10 +3,11 @@
 https://discord.com/developers/docs/resources/message#embed-object-embed-limits, https://discord.com/developers/docs/components/reference
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from discord.utils import escape_markdown, escape_mentions
+from discord.utils import escape_mentions
 
 from cards.case_view import CaseView
 from cards.chat_views import AlertView, BacklogView, DigestView, HandoverView, View
@@ -34,9 +35,13 @@ CHART: Final = "chart.png"
 Body = dict[str, Any]
 
 
+_MARKS: Final = re.compile(r"[\\*_~`|<>\[\]()#-]|(?<=\d)\.(?=\s)")
+"""Whatever Discord might read as formatting, each escaped once."""
+
+
 def safe(text: str) -> str:
     """Without mentions, formatting and disguised links."""
-    return escape_mentions(escape_markdown(text)).replace("[", "\\[").replace("<", "\\<")
+    return escape_mentions(_MARKS.sub(r"\\\g<0>", text))
 
 
 MARKUP: Final = Markup(

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import make_msgid
+from email.utils import format_datetime, make_msgid
 from html import escape
 from typing import Final
 
@@ -77,6 +78,7 @@ def _message(subject: str, sender: str, to: str) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = one_line(subject, SUBJECT)
     message["From"], message["To"] = sender, to
+    message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].rstrip(">") or None)
     message["Auto-Submitted"] = "auto-generated"
     return message

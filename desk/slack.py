@@ -261,8 +261,9 @@ def _event(envelope: _EventEnvelope, own: str) -> Action | None:
         return Action(native_id=envelope.event_id, verb="mine", who=event.user, chat="", respond_to=HOME)
     if event.user in ("", own) or event.bot_id or event.subtype:
         return None
-    if event.type == "reaction_added" and event.reaction in REACTION_NAMES:
-        verb, text = REACTIONS[REACTION_NAMES[event.reaction]]
+    reaction = event.reaction.partition("::")[0]  # whatever the tone of the skin
+    if event.type == "reaction_added" and reaction in REACTION_NAMES:
+        verb, text = REACTIONS[REACTION_NAMES[reaction]]
         return Action(
             native_id=envelope.event_id,
             verb=verb,

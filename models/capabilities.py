@@ -5,13 +5,15 @@ from typing import Final, Literal
 
 import msgspec
 
+from models.links import replace_links
 from models.text import GRAPHEME, graphemes
 
-_LINK = re.compile(r"https?://[^\s<>\"]+")
 _LIGHT: Final = re.compile("[\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
 """Characters that X counts as one; the others count as two.
 
 https://docs.x.com/fundamentals/counting-characters"""
+
+_REMOTE_HANDLE: Final = re.compile(r"(?<![\w/])(@\w[\w.-]*)@[\w-]+(?:\.[\w-]+)+")
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,13 +24,18 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     link_length: int | None = None
     must_mention_author: bool = False
     """An author is notified of a reply only if it mentions them."""
+    remote_handles: bool = False
+    """Of a handle with its server (@rita@altrove.example) only the name counts."""
     only_when_addressed: bool = False
     """Only posts that address our account can be answered by an app."""
 
     def length(self, text: str) -> int:
         """The length of `text` as this platform counts it."""
         if self.link_length is not None:
-            text = _LINK.sub("x" * self.link_length, text)
+            shortened = "x" * self.link_length
+            text = replace_links(text, lambda _: shortened)
+        if self.remote_handles:
+            text = _REMOTE_HANDLE.sub(r"\1", text)
         if self.unit == "weighted":
             return sum(1 if len(g) == 1 and _LIGHT.match(g) else 2 for g in GRAPHEME.findall(text))
         if self.unit == "graphemes":

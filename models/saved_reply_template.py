@@ -3,6 +3,7 @@
 Jinja2's sandbox does the work; what it could do beyond that is rejected before a text is stored.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -20,6 +21,8 @@ _RESERVED = frozenset({"self", "loop", "caller", "varargs", "kwargs", "true", "f
 """Names that Jinja2 fills in itself."""
 MAX_TEMPLATE: Final = 20_000
 """Characters."""
+MAX_EXPRESSION: Final = 200
+_EXPRESSION: Final = re.compile(r"\{[{%].*?(?:[%}]\}|\Z)", re.DOTALL)
 MAX_NESTING: Final = 20
 """Of sections in one another."""
 _ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If)
@@ -31,10 +34,14 @@ def syntax_error(text: str) -> str | None:
         return f"it is longer than {MAX_TEMPLATE} characters"
     if text.count("{%") > 2 * MAX_NESTING:
         return f"it has more than {MAX_NESTING} sections"
+    if any(len(part) > MAX_EXPRESSION for part in _EXPRESSION.findall(text)):
+        return f"between braces there are more than {MAX_EXPRESSION} characters"
     try:
         tree = _JINJA.parse(text)
     except TemplateSyntaxError as error:
         return f"{error.message} (line {error.lineno})"
+    except (RecursionError, ValueError):
+        return "it cannot be read"
     for name in tree.find_all(nodes.Name):
         if name.name in _RESERVED:
             return f"{name.name} cannot be a placeholder (line {name.lineno})"

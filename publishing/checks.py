@@ -47,7 +47,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the post addressed our account."""
 
 
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\[\[.*?\]\]|_{3,}|\bX{3,}\b|<[a-z_ ]+>", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\{\{[^{}]*\}?\}?|\{%.*?%\}|\{ ?[^\W\d][\w ]{0,30} ?\}{1,2}|\[\[.*?\]\]|\[[^\W\d][\w ’']{0,40}\](?!\()"
+    r"|%[^\W\d]\w{1,30}%|\$\{\w+\}|\$[^\W\d]\w{1,30}|_{3,}|\bX{3,}\b|<[^\W\d]\w{2,}(?:[ _]\w+)*>"
+    r"|(?<![\w@#/.-])[A-ZÀ-Ý]{2,}(?:_[A-ZÀ-Ý0-9]+)+(?![\w/])"
+)
 _PHONE = re.compile(r"(?<![\w/])\+?\d[\d ./-]{7,}\d(?!\w)")
 _REPEATED_WORD = re.compile(r"\b(\w{2,})\s+\1\b", re.IGNORECASE)
 _SPACING = re.compile(r"[^\S\n]{2,}|\s[,;.!?](?!\.)|[,;](?=[^\W\d])")
@@ -167,6 +171,8 @@ def _links(draft: Draft) -> Iterator[Finding]:
 
 def _personal_data(draft: Draft) -> Iterator[Finding]:
     text = URL.sub(" ", draft.text)
+    if "@" in draft.author:  # the handle of who is answered, on a platform of many servers
+        text = re.sub(rf"@{re.escape(draft.author.lstrip('@'))}(?![\w-])", " ", text, flags=re.IGNORECASE)
     emails = [e for e in EMAIL.findall(text) if e.rpartition("@")[2].lower() not in draft.brand.link_domains]
     upper = text.upper()
     numbers = [*IBAN.findall(text), *ITALIAN_TAX_CODE.findall(upper), *ROMANIAN_PERSONAL_NUMBER.findall(text)]

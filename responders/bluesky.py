@@ -15,11 +15,11 @@ import msgspec
 from connections.bluesky import Bluesky
 from models.capabilities import Capabilities
 from models.errors import Rejected
+from models.links import link_spans
 from models.outgoing import Address, LookupResult, Outgoing
 
 COLLECTION: Final = "app.bsky.feed.post"
 _TID_ALPHABET: Final = "234567abcdefghijklmnopqrstuvwxyz"
-_LINK = re.compile(rb"https?://[^\s<>\"]*[^\s<>\".,;:!?)]")
 _HANDLE = re.compile(rb"(?<![\w.])@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 
 
@@ -139,7 +139,10 @@ def _author_did(reply: Outgoing) -> dict[str, str]:
 def facets(text: str, dids: dict[str, str]) -> list[dict[str, Any]]:
     """Links, and the handles that are in `dids`, by their positions in the UTF-8 bytes of the text."""
     raw = text.encode()
-    links = [_facet(m.start(), m.end(), "link", uri=m[0].decode()) for m in _LINK.finditer(raw)]
+    links = [
+        _facet(len(text[:start].encode()), len(text[:end].encode()), "link", uri=text[start:end])
+        for start, end in link_spans(text)
+    ]
     mentions = [
         _facet(m.start(), m.end(), "mention", did=did)
         for m in _HANDLE.finditer(raw)

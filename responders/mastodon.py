@@ -42,7 +42,13 @@ class MastodonResponder:
 
     def __init__(self, connection: Mastodon) -> None:
         self.name = connection.name
-        self.capabilities = Capabilities(max_length=MAX_LENGTH, link_length=LINK_LENGTH, must_mention_author=True)
+        self.capabilities = Capabilities(
+            max_length=MAX_LENGTH,
+            unit="graphemes",
+            link_length=LINK_LENGTH,
+            remote_handles=True,
+            must_mention_author=True,
+        )
         self._connection = connection
 
     async def connect(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -32,6 +33,9 @@ BATCH: Final = 2_000
 """Rows per transaction."""
 MAX_LINE: Final = 5_000_000
 """Bytes of one row; a longer one is rejected unread."""
+
+GUARD: Final = re.compile(r"(^|[;\n\r])'(?=[=+\-@\t\r])")
+"""The apostrophe that `ascolto export` puts before what a spreadsheet would run."""
 
 
 class Row(msgspec.Struct):
@@ -211,7 +215,11 @@ def _json_row(content: bytes, line: int, offset: int, now: datetime) -> Row | No
 def _csv_rows(file: Path, skip: int, now: datetime) -> Iterator[Row]:
     """Positions are counted in rows, not bytes: a quoted cell may contain line breaks."""
     csv.field_size_limit(MAX_LINE)
-    with file.open("rb") as raw, TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as text:
+    with file.open("rb") as raw:
+        utf16 = raw.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    encoding = "utf-16" if utf16 else "utf-8-sig"  # Excel's "Unicode text" is the one, everything else the other
+    errors = "replace" if utf16 else "surrogateescape"
+    with file.open("rb") as raw, TextIOWrapper(raw, encoding, errors=errors, newline="") as text:
         header = text.readline()
         text.seek(0)
         delimiter = max(",;\t", key=header.count)
@@ -232,13 +240,13 @@ def _csv_rows(file: Path, skip: int, now: datetime) -> Iterator[Row]:
 
 
 def _csv_row(cells: dict[str, str], number: int, now: datetime) -> Row:
-    raw = msgspec.json.encode({k: v.encode("utf-8", "replace").decode() for k, v in cells.items() if k}).decode()[
-        :1_000
-    ]
+    cells = {key.encode("utf-8", "replace").decode(): value for key, value in cells.items() if key}
+    raw = msgspec.json.encode({k: v.encode("utf-8", "replace").decode() for k, v in cells.items()}).decode()[:1_000]
     try:
         for value in cells.values():
             value.encode()
-        return Row(number + 1, number, from_columns(cells, now, "import"))
+        unguarded = {key: GUARD.sub(r"\1", value) for key, value in cells.items()}
+        return Row(number + 1, number, from_columns(unguarded, now, "import"))
     except UnicodeEncodeError:
         return Row(number + 1, number, None, "this is not UTF-8", raw)
     except ValueError as error:
